@@ -1,0 +1,74 @@
+# make run    install, then run fcpo-testbed and compare the policies without learning
+# make test   the tests            make check  linters, types, imports between rooms
+# make slow   the slow tests and the benchmarks in full
+#
+# Needs only make and a python3 of at least 3.10.
+
+PYTHON      ?= python3
+PIP_ARGS    ?=
+PYTEST_ARGS ?=
+RUN_ARGS    ?= fcpo-testbed --compare random,static,tuned-static,rate-rule
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+LOWEST := .venv-lowest
+PINNED := pyproject.toml constraints.txt
+# What must run on CPython 3.8.
+DEVICE := octogym/__init__.py octogym/cluster octogym/bridge/__init__.py octogym/bridge/protocol \
+          octogym/agents/__init__.py octogym/agents/onboard octogym/device_node octogym/fed/__init__.py \
+          $(wildcard octogym/fed/client.py)
+
+.PHONY: run test test-lowest check format slow clean
+
+# A stamp is as new as the pins that it was installed from, so an unchanged checkout installs nothing.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "OctoGym needs Python 3.10 or later here; set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.stamp-run: $(PINNED) | $(BIN)/python
+	$(BIN)/python -m pip install -q $(PIP_ARGS) -c constraints.txt -e '.[plot]'
+	touch $@
+
+$(VENV)/.stamp-dev: $(PINNED) | $(BIN)/python
+	$(BIN)/python -m pip install -q $(PIP_ARGS) -c constraints.txt -e '.[plot,train,bench,dev]'
+	touch $@ $(VENV)/.stamp-run
+
+.venv: $(VENV)/.stamp-dev
+
+run: $(VENV)/.stamp-run
+	$(BIN)/python -m octogym.cli run $(RUN_ARGS)
+
+test: $(VENV)/.stamp-dev
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# tomllib is imported only where Python has it, tomli elsewhere.
+check: $(VENV)/.stamp-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vermin -q --no-tips --violations --exclude tomllib -t=3.8- $(DEVICE)
+	$(BIN)/pre-commit validate-config
+
+format: $(VENV)/.stamp-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+slow: $(VENV)/.stamp-dev
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	$(BIN)/python benchmarks/headroom.py
+	$(BIN)/python benchmarks/speed.py
+
+# The oldest Gymnasium and PettingZoo that pyproject.toml admits, without torch.
+$(LOWEST)/.stamp: $(PINNED)
+	$(PYTHON) -m venv $(LOWEST)
+	grep -viE '^(gymnasium|pettingzoo)==' constraints.txt > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install -q $(PIP_ARGS) -c $(LOWEST)/constraints.txt \
+	    -e '.[dev]' gymnasium==1.2.0 pettingzoo==1.26.0
+	touch $@
+
+test-lowest: $(LOWEST)/.stamp
+	$(LOWEST)/bin/python -m pytest $(PYTEST_ARGS) tests/envs
+
+clean:
+	rm -rf $(VENV) $(LOWEST) .venv-device dist build

@@ -1,0 +1,6 @@
+"""`python -m octogym.cli`."""
+
+from octogym.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

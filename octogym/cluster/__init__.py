@@ -1,0 +1,1 @@
+"""The vocabulary: devices, links, pipelines, profiles, traces, scenarios, decisions and telemetry."""

@@ -1,0 +1,56 @@
+"""What a name stands for: scenarios, policies, backends; ours and those that other packages declare as entry points."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Union
+
+from octogym.cluster.backend import Backend, Policy
+from octogym.cluster.loading import load_scenario
+from octogym.cluster.loading.document import label_of, parse_toml
+from octogym.cluster.names import BACKENDS, POLICIES, load_name, names, scenario_files
+from octogym.cluster.scenario import Scenario
+
+__all__ = ["backends", "load_scenario", "make_backend", "make_policy", "policies", "scenarios"]
+
+
+def scenarios() -> Dict[str, str]:
+    """Name -> one-line description of every scenario that `load_scenario` knows; `scale-16` stands for `scale-N`."""
+    found = {
+        name: str(parse_toml(file, label_of(file)).get("description", "")) for name, file in scenario_files().items()
+    }
+    found["scale-16"] = "16 agents on 8 devices; scale-N has N agents, for speed and scaling"
+    return found
+
+
+def policies() -> Dict[str, str]:
+    """Name -> ``module:attribute`` of every policy."""
+    return dict(names(POLICIES))
+
+
+def backends() -> Dict[str, str]:
+    """Name -> ``module:attribute`` of every backend."""
+    return dict(names(BACKENDS))
+
+
+def make_policy(name: str, **settings: Any) -> Policy:
+    """A policy by ``name`` or ``name:argument``, for example ``static:batch=4`` or ``fcpo:runs/x.safetensors``.
+
+    The argument, where there is one, is the first that the policy's class takes.
+
+    Raises:
+        ScenarioError: no such policy.
+    """
+    head, colon, argument = name.partition(":")
+    make = load_name(POLICIES, head)
+    return make(argument, **settings) if colon else make(**settings)
+
+
+def make_backend(name: str, scenario: Union[str, Scenario], num_envs: int = 1, **settings: Any) -> Backend:
+    """A backend by name on a scenario (or the name or file of one).
+
+    Raises:
+        ScenarioError: no such backend or scenario.
+    """
+    if not isinstance(scenario, Scenario):
+        scenario = load_scenario(scenario)
+    return load_name(BACKENDS, name)(scenario, num_envs=num_envs, **settings)

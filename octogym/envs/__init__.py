@@ -1,0 +1,1 @@
+"""The environments over any `Backend`."""

@@ -1,0 +1,1 @@
+"""Adapters of the environments, one file per ecosystem."""

@@ -1,0 +1,257 @@
+"""BatchingCore: the batching problem over any backend, as arrays. Every environment and adapter is a thin layer over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from octogym.cluster.backend import Backend, Seed, View
+from octogym.cluster.decision import Decision
+from octogym.cluster.rate import SPANS_S
+from octogym.cluster.reward import LEAST_RATE, THROUGHPUT_CAP, FcpoReward
+from octogym.cluster.scenario import Scenario
+from octogym.cluster.settings import THREAD_ACTIONS
+from octogym.cluster.telemetry import BINS, Telemetry
+from octogym.envs import kernels
+from octogym.envs.custom import CustomObservation, CustomReward, Observation, Reward
+from octogym.envs.figures import episode_figures
+from octogym.envs.frame import Constants, Frame
+from octogym.envs.opening import open_backend
+from octogym.envs.options import Randomiser, check_options
+from octogym.envs.spaces import accepted_sizes, action_masks, action_sizes, bad_action, observation_space
+
+#: `rate=`: renewed every second, or every 15 s as in the published code (specs: decision D20).
+REFRESH_S = {"fresh": 1, "stale_15s": 15}
+_THREADS = np.array(THREAD_ACTIONS, np.int64)
+
+
+class BatchingCore:
+    """E environments of one scenario with S instances, each an agent of the batching problem.
+
+    A step is `decide` (or several, for different instances), then `advance`. Both return or fill arrays [E, S, ...]; a `Frame`
+    is new in every step. Arguments as in `octogym.envs.batching_v0`.
+    """
+
+    def __init__(
+        self,
+        scenario: str | Scenario | None = None,
+        backend: str | Backend = "sim",
+        num_envs: int = 1,
+        horizon: float | None = None,
+        rate: str = "fresh",
+        reward: Reward | None = None,
+        observation: Observation | None = None,
+        observation_space: spaces.Box | None = None,
+        homogeneous: bool = False,
+        randomise: Mapping[str, Any] | None = None,
+        threads: int = 1,
+    ) -> None:
+        if rate not in REFRESH_S:
+            raise ValueError(f"rate = {rate!r}; allowed: {', '.join(map(repr, REFRESH_S))}")
+        self.backend, self.owns_backend = open_backend(scenario, backend, num_envs, threads)
+        self.scenario, self.cluster = self.backend.scenario, self.backend.cluster
+        cluster = self.cluster
+        self.E, self.S = self.backend.num_envs, cluster.S
+        self.agents = tuple(instance.id for instance in cluster.instances)
+        self.horizon_s = self.scenario.horizon_s if horizon is None else horizon
+        self.horizon = _windows(self.horizon_s, cluster.period_ns)
+        self.sizes = action_sizes(cluster)
+        self.accepted = accepted_sizes(cluster, homogeneous)
+        self.homogeneous = homogeneous
+        masks = None
+        if homogeneous:
+            masks = tuple(action_masks(own, shared) for own, shared in zip(self.sizes, self.accepted, strict=True))
+        self.constants = Constants(_fixed(self.backend, self.sizes), masks)
+        self._names = dict.fromkeys(self.constants.keys)
+        self._randomiser = Randomiser(randomise, self.E) if randomise else None
+        weights = reward if isinstance(reward, FcpoReward) else FcpoReward()
+        self._weights = (weights.theta, weights.sigma, weights.phi, LEAST_RATE, THROUGHPUT_CAP)
+        self._reward = None if reward is None or isinstance(reward, FcpoReward) else CustomReward(reward)
+        self._observation = CustomObservation(observation, observation_space) if observation else None
+        if observation is None and observation_space is not None:
+            raise ValueError("observation_space goes with observation=; without it the space is the eight values' own")
+        second = 1_000_000_000
+        self._period_s = cluster.period_ns / 1e9
+        self._spans = np.array([max(1, -(-span * second // cluster.period_ns)) for span in SPANS_S], np.int64)
+        self._refresh = max(1, REFRESH_S[rate] * second // cluster.period_ns)
+        self._allocate()
+
+    def _allocate(self) -> None:
+        E, S = self.E, self.S
+        self.decision = Decision.keep(self.cluster, E)
+        # Shares are restated before their validity ends: nobody else sets them, and the scenario's are meant to stay.
+        self._kept_shares = self.decision.share_milli
+        milli = np.array([route.share_milli for route in self.cluster.routes], np.uint16)
+        self._own_shares = np.ascontiguousarray(np.broadcast_to(milli, (E, len(milli))))
+        self._restate = max(1, self.cluster.share_validity // 3)
+        self._advanced = 0
+        self._ring = np.zeros((int(self._spans.max()) + 1, E, S), np.int64)
+        self._head = 0
+        self._average = np.zeros((E, S))
+        self.clock = np.zeros(E, np.int64)
+        self.present = np.ones((E, S), bool)
+        self._last = np.zeros((E, S, kernels.OBSERVATION), np.float32)
+        self._leaf_sum = np.zeros((E, BINS), np.int64)
+        self._reward_sum = np.zeros(E)
+        self._all = np.arange(S)
+        self._todo_step = np.full(E, kernels.STEP, np.int8)
+        self._due = np.ones((E, S), bool)
+        self.telemetry: Telemetry | None = None
+        self.frame: Frame | None = None
+
+    # --- spaces ---------------------------------------------------------------------------------------------------------
+    def observation_space(self) -> spaces.Box:
+        """A new space object of one agent's observation."""
+        return observation_space() if self._observation is None else self._observation.new_space()
+
+    def action_space(self, s: int) -> spaces.MultiDiscrete:
+        """A new space object of instance s's action."""
+        return spaces.MultiDiscrete(self.accepted[s])
+
+    # --- an episode -----------------------------------------------------------------------------------------------------
+    def reset(
+        self, seed: Seed = None, mask: np.ndarray | None = None, options: Mapping[str, Any] | None = None
+    ) -> Frame:
+        """Start new episodes in all environments, or those of `mask` bool [E]. Environment e uses `seed + e`.
+
+        Raises:
+            ValueError: an option that is not known, or a first reset of some environments only.
+        """
+        if mask is None:
+            mask = np.ones(self.E, bool)
+        if self.frame is None and not mask.all():
+            raise ValueError(f"the first reset begins all {self.E} environments; the mask marks {int(mask.sum())}")
+        telemetry = self._reset_backend(seed, mask, check_options(options))
+        frame = Frame(self.constants, self._names, (self.E, self.S)) if self.frame is None else self.frame.copy()
+        return self._observe(telemetry, np.where(mask, kernels.RESET, kernels.SKIP).astype(np.int8), frame)
+
+    def decide(self, actions: np.ndarray, columns: np.ndarray | None = None) -> None:
+        """Set what int64 actions [E, A, 3] ask for instances `columns` int64 [A] (all if None).
+
+        Raises:
+            ValueError: an index out of range, naming the agent. Actions for absent devices are not looked at.
+        """
+        columns, d = self._all if columns is None else columns, self.decision
+        accepted, sizes = (
+            (self.accepted, self.sizes) if columns is self._all else (self.accepted[columns], self.sizes[columns])
+        )
+        bad = kernels.decide(actions, columns, accepted, sizes, _THREADS, self.present, d.pack, d.batch, d.pre, d.post)
+        if bad >= 0:
+            e, a = divmod(bad, len(columns))
+            agent = self.agents[columns[a]] + (f" of environment {e}" if self.E > 1 else "")
+            raise bad_action(agent, actions[e, a].tolist(), accepted[a])
+
+    def adopt(self, patch: Decision) -> None:
+        """Take over another policy's decision as a whole.
+
+        Raises:
+            ValueError: something in it is out of range.
+        """
+        patch.validate(self.cluster, self.E)
+        for name in Decision.FIELDS:
+            np.copyto(getattr(self.decision, name), getattr(patch, name))
+
+    def advance(self, restart: np.ndarray | None = None) -> Frame:
+        """One window of all environments under what was decided. Those of `restart` bool [E] begin a new episode instead."""
+        if restart is not None and restart.all():
+            return self.reset()
+        frame = Frame(self.constants, self._names, (self.E, self.S))
+        decision, kept = self.decision, self.decision.share_milli
+        if self._advanced % self._restate == 0 and kept is self._kept_shares:
+            decision.share_milli = self._own_shares
+        self._advanced += 1
+        telemetry = self.backend.step(decision)
+        decision.share_milli = kept
+        todo = self._todo_step
+        if restart is not None and restart.any():
+            telemetry = self._reset_backend(None, restart, {})
+            todo = np.where(restart, kernels.RESET, kernels.STEP).astype(np.int8)
+        self._head = (self._head + 1) % len(self._ring)
+        return self._observe(telemetry, todo, frame)
+
+    def view(self) -> View:
+        """What a policy that decides for other instances sees."""
+        assert self.telemetry is not None and self.frame is not None
+        return View(
+            self.telemetry,
+            self.cluster,
+            int(self.clock[0]),
+            self._due,
+            self.present,
+            self.backend,
+            self.frame.observation,
+        )
+
+    def close(self) -> None:
+        if self.owns_backend:
+            self.backend.close()
+
+    # --- inside -----------------------------------------------------------------------------------------------------------
+    def _reset_backend(self, seed: Seed, mask: np.ndarray, options: dict[str, Any]) -> Telemetry:
+        if self.horizon_s > self.scenario.horizon_s:
+            options = {**options, "horizon_s": self.horizon_s}
+        if self._randomiser is None:
+            return self.backend.reset(seed, None if mask.all() else mask, options)
+        telemetry = self.telemetry
+        for e, one, drawn in self._randomiser.draw(seed, mask, options):
+            telemetry = self.backend.reset(seed, one, drawn)
+        assert telemetry is not None
+        return telemetry
+
+    def _observe(self, t: Telemetry, todo: np.ndarray, frame: Frame) -> Frame:
+        self.telemetry, self.frame = t, frame
+        finished = kernels.observe(
+            *(todo, self.horizon, self._period_s, self._weights, self._spans, self._refresh, self._head),
+            *(self.constants.fixed, self._ring, self._average, self.clock, self.present, self._last),
+            *(self._leaf_sum, self._reward_sum, t.t_ns, t.window_ns),
+            *(t.arrived, t.executed, t.completed, t.on_time, t.dropped_full, t.dropped_late, t.dropped_out, t.failed),
+            *(t.lost, t.in_stage, t.local_latency_ns, t.queue, t.leaf_hist),
+            *(t.active, t.pack, t.batch, t.pre, t.post, t.requested_pre, t.requested_post, t.timeout_ns, t.set_by),
+            *(t.valid, t.age_ns, t.present),
+            *(t.generated, t.on_time_results, t.late, t.dropped, t.missed, t.lost_results, t.in_flight, t.overdue),
+            *(frame.observation, frame.reward, frame.rates, frame.counts, frame.sums),
+        )
+        if self._reward is not None or self._observation is not None:
+            self._customise(t, todo, frame)
+        if finished:
+            frame.truncated = (self.clock >= self.horizon) & (todo == kernels.STEP)
+            frame.figures = {
+                int(e): episode_figures(self.cluster, t, int(e), self._leaf_sum[e], self._reward_sum[e], self.clock[e])
+                for e in np.nonzero(frame.truncated)[0]
+            }
+        return frame
+
+    def _customise(self, t: Telemetry, todo: np.ndarray, frame: Frame) -> None:
+        rate = frame.rates[:, :, 0].copy()
+        fresh = frame.counts[:, :, kernels.VALID] > 0
+        if self._reward is not None:
+            live = fresh & (todo == kernels.STEP)[:, None]
+            reward = np.where(live, self._reward(t, rate, self.present.copy()), np.float32(0))
+            self._reward_sum += (reward.sum(1, dtype=np.float64) - frame.reward.sum(1, dtype=np.float64)) * (todo == kernels.STEP)
+            frame.reward = np.where((todo == kernels.SKIP)[:, None], frame.reward, reward)
+        if self._observation is not None:
+            update = (fresh | (todo == kernels.RESET)[:, None]) & (todo != kernels.SKIP)[:, None]
+            frame.observation = self._observation(frame.observation, t, rate, self.present.copy(), update)
+
+
+def _windows(horizon_s: float, period_ns: int) -> int:
+    count = round(horizon_s * 1e9 / period_ns)
+    if count < 1 or abs(count * period_ns - horizon_s * 1e9) > 0.5:
+        raise ValueError(f"horizon = {horizon_s!r} s; allowed: a positive multiple of the window, {period_ns / 1e9} s")
+    return count
+
+
+def _fixed(backend: Backend, sizes: np.ndarray) -> np.ndarray:
+    """int64 [S, FIXED]: what never changes about the instances, as `kernels.observe` wants it."""
+    cluster = backend.cluster
+    fixed = np.zeros((cluster.S, kernels.FIXED), np.int64)
+    for s, instance in enumerate(cluster.instances):
+        fixed[s, kernels.DEVICE] = instance.device
+        fixed[s, kernels.SIZE_PACK : kernels.SIZE_THREADS + 1] = sizes[s]
+        fixed[s, kernels.SLO_NS] = cluster.instance_slo_ns(s)
+        fixed[s, kernels.BUDGET_NS] = cluster.budget_ns(s)
+        fixed[s, kernels.IS_LEAF] = not cluster.out_edges(instance.stage)
+    return fixed

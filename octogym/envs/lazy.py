@@ -1,0 +1,128 @@
+"""A dict that computes its values when they are asked for.
+
+An environment returns an info per agent and step, and most are never read. A `LazyDict` holds a reference to the step's own arrays
+and a row number; to its user it is a dict: it compares, copies and pickles as one (a copy is a plain dict).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+
+class Source(Protocol):
+    """Where a `LazyDict` gets its content; must not change after it was handed out."""
+
+    def names(self, row: int) -> Mapping[str, Any]:
+        """A mapping whose keys are those of `row`, in order."""
+
+    def value(self, key: str, row: int) -> Any:
+        """A new object for `key` of `row`."""
+
+
+class LazyDict(dict[str, Any]):
+    """The content of `row` of `source`, and whatever else was set."""
+
+    __slots__ = ("row", "source")
+    # Slots are set from outside, which takes half the time that __init__ would.
+    source: Source | None
+    row: int
+
+    @classmethod
+    def of(cls, source: Source, row: int = 0) -> LazyDict:
+        self = cls()
+        self.source, self.row = source, row
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        # Libraries that map over trees build a dict of the same type from pairs: then there is no source.
+        if name == "source":
+            return None
+        raise AttributeError(name)
+
+    def _fill(self) -> LazyDict:
+        source = self.source
+        if source is not None:
+            self.source = None
+            own = dict.copy(self)
+            dict.clear(self)
+            for key in source.names(self.row):
+                dict.__setitem__(self, key, own.pop(key) if key in own else source.value(key, self.row))
+            dict.update(self, own)
+        return self
+
+    def __missing__(self, key: str) -> Any:
+        source = self.source
+        if source is None or key not in source.names(self.row):
+            raise KeyError(key)
+        value = source.value(key, self.row)
+        dict.__setitem__(self, key, value)
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        return dict.__contains__(self, key) or (self.source is not None and key in self.source.names(self.row))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        # Learners ask every info of every step for keys that are not there: that must not fill it.
+        return self[key] if key in self else default
+
+    def __iter__(self) -> Iterator[str]:
+        return dict.__iter__(self._fill())
+
+    def __reversed__(self) -> Iterator[str]:
+        return dict.__reversed__(self._fill())
+
+    def __len__(self) -> int:
+        return dict.__len__(self._fill())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, LazyDict):
+            other._fill()
+        return dict.__eq__(self._fill(), other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return dict.__repr__(self._fill())
+
+    def __delitem__(self, key: str) -> None:
+        dict.__delitem__(self._fill(), key)
+
+    def __or__(self, other: Any) -> dict[str, Any]:
+        return {**self} | other
+
+    def __ror__(self, other: Any) -> dict[str, Any]:
+        return other | {**self}
+
+    def keys(self) -> Any:
+        return dict.keys(self._fill())
+
+    def values(self) -> Any:
+        return dict.values(self._fill())
+
+    def items(self) -> Any:
+        return dict.items(self._fill())
+
+    def pop(self, *args: Any) -> Any:
+        return dict.pop(self._fill(), *args)
+
+    def popitem(self) -> tuple[str, Any]:
+        return dict.popitem(self._fill())
+
+    def clear(self) -> None:
+        self.source = None
+        dict.clear(self)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        return dict.setdefault(self._fill(), key, default)
+
+    def copy(self) -> dict[str, Any]:
+        return {**self}
+
+    __copy__ = copy
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return dict, ({**self},)

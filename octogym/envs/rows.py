@@ -1,0 +1,211 @@
+"""Which row of a batch is which agent of which environment: what the vector environment and the adapters share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from octogym.cluster.backend import Policy
+from octogym.envs import kernels as k
+from octogym.envs.core import BatchingCore
+from octogym.envs.frame import COLUMNS, RESULTS, Frame
+from octogym.envs.lazy import LazyDict
+from octogym.envs.others import Others
+from octogym.envs.spaces import HEADS, stacked
+
+#: "envs": one row per environment, whose learning agent is one instance. "agents": row e * S + s is instance s of environment e,
+#: all with one action space. "central": one row per environment, all instances' actions in one.
+LAYOUTS = ("envs", "agents", "central")
+
+
+class Rows:
+    """The rows of `core` in one of `LAYOUTS`.
+
+    `count` rows; `environment` int64 [count]: which environment each belongs to. Spaces are those of one row.
+    """
+
+    def __init__(self, core: BatchingCore, layout: str, agent: str | None = None, others: str | Policy | None = None) -> None:
+        if layout not in LAYOUTS:
+            raise ValueError(f"rows = {layout!r}; allowed: {', '.join(map(repr, LAYOUTS))}")
+        if layout == "agents" and not core.homogeneous:
+            raise ValueError('rows = "agents" needs homogeneous=True: all rows have one action space')
+        if layout != "envs" and agent is not None:
+            raise ValueError(f'agent = {agent!r} goes with rows="envs"; rows={layout!r} has all agents')
+        self.core, self.layout = core, layout
+        E, S = core.E, core.S
+        self.agent = index_of(core, agent)
+        self.count = E * S if layout == "agents" else E
+        self.environment = np.repeat(np.arange(E), S) if layout == "agents" else np.arange(E)
+        self.columns = np.array([self.agent]) if layout == "envs" else np.arange(S)
+        self.others = Others(core, others, self.agent) if layout == "envs" else None
+        one = core.observation_space()
+        self.observation_space: spaces.Box = one
+        self.action_space = core.action_space(self.agent)
+        if layout == "central":
+            self.observation_space = stacked(one, S)
+            self.action_space = spaces.MultiDiscrete(core.accepted.ravel())
+        self._shape = (self.count, *self.action_space.shape)
+
+    def act(self, actions: np.ndarray) -> None:
+        """Decide what integer `actions` [count, n] ask for.
+
+        Raises:
+            ValueError: shape, type or an index that is not allowed, naming the agent.
+        """
+        actions = np.asarray(actions)
+        if actions.shape != self._shape or actions.dtype.kind not in "iu":
+            raise ValueError(
+                f"actions: {actions.dtype} of shape {actions.shape}; allowed: integers of shape {self._shape} "
+                f"({', '.join(HEADS)})"
+            )
+        columns = None
+        if self.others is not None:
+            self.others.decide()
+            columns = self.columns
+        wanted = actions.astype(np.int64, copy=False).reshape(self.core.E, len(self.columns), 3)
+        self.core.decide(np.ascontiguousarray(wanted), columns)
+
+    def observation(self, frame: Frame) -> np.ndarray:
+        """[count, ...]; an array of this frame."""
+        x = frame.observation
+        if self.layout == "envs":
+            return np.ascontiguousarray(x[:, self.agent])
+        return x.reshape(self.count, *self.observation_space.shape)
+
+    def reward(self, frame: Frame) -> np.ndarray:
+        """float32 [count]; of "central" the mean over the instances whose devices are there."""
+        if self.layout == "agents":
+            return frame.reward.reshape(-1)
+        if self.layout == "envs":
+            return frame.reward[:, self.agent].copy()
+        there = frame.counts[:, :, k.PRESENT]
+        return (frame.reward.sum(1) / np.maximum(there.sum(1), 1)).astype(np.float32)
+
+    def info(self, frame: Frame, row: int) -> LazyDict:
+        """One row's info alone."""
+        if self.layout == "central":
+            return LazyDict.of(Central(self, frame), row)
+        return LazyDict.of(frame, row if self.layout == "agents" else row * self.core.S + self.agent)
+
+    def infos(self, frame: Frame) -> Iterator[LazyDict]:
+        """Each row's info, in order."""
+        return (self.info(frame, row) for row in range(self.count))
+
+    def action_masks(self) -> np.ndarray:
+        """int8 [count, sum of head sizes]: 1 where the row's own instance has that index (all heads one after the other)."""
+        core, cells = self.core, []
+        for s in self.columns:
+            cells.append([i < own for own, n in zip(core.sizes[s], core.accepted[s], strict=True) for i in range(n)])
+        if self.layout == "central":
+            cells = [[x for cell in cells for x in cell]]
+        return np.tile(np.array(cells, np.int8), (core.E, 1))
+
+    # --- arrays of infos ---------------------------------------------------------------------------------------------
+    def table(self, frame: Frame, key: str) -> np.ndarray:
+        """What infos show under `key`, as one new array [count, ...] ("central": [count, S, ...])."""
+        core, fixed = self.core, frame.constants.fixed
+        if key in ("t_s", "window_s"):
+            per_env = frame.sums[:, k.T_NS if key == "t_s" else k.WINDOW_NS] / 1e9
+            return per_env[self.environment] if self.layout == "agents" else per_env
+        if key == "action_mask":
+            return self.action_masks()
+        if key in COLUMNS:
+            column, show = COLUMNS[key]
+            x = frame.counts[:, :, column]
+            if key == "timeout_s":
+                x = np.where(x >= 0, x / 1e9, -1.0)
+            elif key.endswith("_s"):
+                x = x / 1e9
+            elif show is bool:
+                x = x != 0
+        elif key in ("rate", "net_rate"):
+            x = frame.rates[:, :, 0 if key == "rate" else 1]
+        elif key == "queues":
+            x = frame.counts[:, :, k.QUEUES : k.QUEUES + 5]
+        else:
+            x = np.broadcast_to(fixed[:, k.SLO_NS if key == "slo_s" else k.BUDGET_NS] / 1e9, (core.E, core.S))
+        if self.layout == "envs":
+            return x[:, self.agent].copy()
+        return x.reshape(core.E * core.S, *x.shape[2:]).copy() if self.layout == "agents" else x.copy()
+
+    def results(self, frame: Frame) -> dict[str, np.ndarray]:
+        """Leaf results of each row's cluster by name, int64 [count]."""
+        per_row = frame.sums[self.environment][:, k.GENERATED :]
+        return {name: per_row[:, n].copy() for n, name in enumerate(RESULTS)}
+
+
+class Central:
+    """Source of the infos of "central" rows: values per agent, [S, ...]."""
+
+    def __init__(self, rows: Rows, frame: Frame) -> None:
+        self._rows, self._frame = rows, frame
+
+    def names(self, row: int) -> Mapping[str, Any]:
+        return self._frame.names(row * self._rows.core.S)
+
+    def value(self, key: str, row: int) -> Any:
+        if key in ("t_s", "window_s", "results", "figures"):
+            return self._frame.value(key, row * self._rows.core.S)
+        return self._rows.table(self._frame, key)[row].copy()
+
+
+class Stacked:
+    """Source of a vector environment's infos: key -> array [count, ...], `_key` -> bool [count], which rows have it.
+
+    `mask` bool [count]: the rows that this frame is about; `extra`: what else to show, with its masks.
+    """
+
+    def __init__(self, rows: Rows, frame: Frame, mask: np.ndarray | None = None) -> None:
+        self._rows, self._frame, self._mask = rows, frame, mask
+        keys = [*frame.names_, *(["figures"] if frame.figures else [])]
+        self._names = dict.fromkeys(name for key in keys for name in (key, "_" + key))
+
+    def names(self, row: int) -> Mapping[str, Any]:
+        return self._names
+
+    def value(self, key: str, row: int) -> Any:
+        rows, frame = self._rows, self._frame
+        if key == "_figures":
+            return self._ended()
+        if key.startswith("_"):
+            return self._about()
+        if key == "results":
+            return {
+                name: part for n, x in rows.results(frame).items() for name, part in ((n, x), ("_" + n, self._about()))
+            }
+        if key == "figures":
+            return self._figures()
+        return rows.table(frame, key)
+
+    def _about(self) -> np.ndarray:
+        return np.ones(self._rows.count, bool) if self._mask is None else self._mask.copy()
+
+    def _ended(self) -> np.ndarray:
+        assert self._frame.truncated is not None
+        return self._frame.truncated[self._rows.environment]
+
+    def _figures(self) -> dict[str, np.ndarray]:
+        assert self._frame.figures
+        stacked: dict[str, np.ndarray] = {}
+        for name in next(iter(self._frame.figures.values())):
+            per_env = np.zeros(self._rows.core.E)
+            for e, figures in self._frame.figures.items():
+                per_env[e] = figures[name]
+            stacked[name], stacked["_" + name] = per_env[self._rows.environment], self._ended()
+        return stacked
+
+
+def index_of(core: BatchingCore, agent: str | None) -> int:
+    """Index of the named agent; the first for None.
+
+    Raises:
+        ValueError: no agent of that name.
+    """
+    if agent is None:
+        return 0
+    if agent not in core.cluster.index:
+        raise ValueError(f"agent = {agent!r}; allowed: {', '.join(core.agents)}")
+    return core.cluster.index[agent]

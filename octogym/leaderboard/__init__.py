@@ -1,0 +1,1 @@
+"""Room for the leaderboard: tasks, runner, statistics, verification and report."""

@@ -1,0 +1,1 @@
+"""Room for bringing a rack of nodes up, on this machine or from a roster."""

@@ -1,0 +1,1 @@
+"""Room for policies that control the whole cluster: offloading and placement."""

@@ -1,0 +1,260 @@
+"""The window's end: everything up to date, then the telemetry (docs/contract.md 2, item 5)."""
+
+from __future__ import annotations
+
+from octogym.cluster.telemetry import BINS
+from octogym.sim.jit import jit
+from octogym.sim.layout import (
+    A_CAM,
+    A_GPU,
+    A_GROUP,
+    ACTIVE,
+    ARRIVED,
+    BATCH,
+    BATCH_HEAD,
+    C_SLO,
+    C_WORDS,
+    CAM,
+    CAM_DROPPED,
+    CAM_FRAMES,
+    CAM_GENERATED,
+    CAM_LAST,
+    CAM_LATE,
+    CAM_LOST,
+    CAM_MISSED,
+    CAM_ON_TIME,
+    CAM_OVERDUE,
+    COUNTS,
+    FRAME_HEAD,
+    FRAME_N,
+    G_SOURCE,
+    G_WORDS,
+    GPU,
+    GPU_BUSY,
+    GPU_SEEN,
+    GROUP,
+    GROUP_Q5,
+    HAND_FRAMES,
+    HAND_HEAD,
+    HEADER,
+    HIST_HIGH,
+    HIST_LOW,
+    IN_STAGE,
+    INF,
+    INFER,
+    INST,
+    ITEM_BIRTH,
+    ITEM_CAM,
+    ITEM_LEAVES,
+    LAST_COUNTS,
+    LATENCY,
+    LEAF_HIGH,
+    LEAF_LOW,
+    LINK,
+    LINK_BUSY,
+    LINK_BYTES,
+    LINK_CUR,
+    LINK_HEAD,
+    LINK_START,
+    MSG_HEAD,
+    N_CAM,
+    N_DEVICE,
+    N_GPU,
+    N_GROUP,
+    N_INST,
+    N_ROUTE,
+    NEXT,
+    NIL,
+    O_CAM,
+    O_GPU,
+    O_GROUP,
+    O_LINK,
+    O_PRESENT,
+    O_ROUTE,
+    P_DEVICE,
+    P_WORDS,
+    PACK,
+    POST,
+    POST_BATCH,
+    POST_HIGH,
+    POST_ITEM,
+    PRE,
+    PRE_DONE,
+    PRE_HIGH,
+    PRE_ITEM,
+    Q1_HEAD,
+    Q1_N,
+    Q3_HEAD,
+    Q3_N,
+    Q4_HEAD,
+    Q4_N,
+    ROUTE,
+    ROUTE_SHARE,
+    SET_BY,
+    SHOWN_POST,
+    SHOWN_PRE,
+    TIMEOUT,
+)
+from octogym.sim.gpu import settle
+from octogym.sim.links import rate_at
+
+
+@jit
+def count_overdue(m, cells, tab, item, now):
+    """Leaves of a chain that are past their SLO go to their cameras' overdue counts."""
+    while item != NIL:
+        camera = cells[item + ITEM_CAM]
+        if now - cells[item + ITEM_BIRTH] > tab[tab[A_CAM] + camera * C_WORDS + C_SLO]:
+            m[tab[O_CAM] + camera * CAM + CAM_OVERDUE] += cells[item + ITEM_LEAVES]
+        item = cells[item + NEXT]
+
+
+@jit
+def count_overdue_batches(m, cells, tab, batch, now):
+    while batch != NIL:
+        count_overdue(m, cells, tab, cells[batch + BATCH_HEAD], now)
+        batch = cells[batch + NEXT]
+
+
+@jit
+def count_overdue_messages(m, cells, tab, message, now):
+    while message != NIL:
+        count_overdue(m, cells, tab, cells[message + MSG_HEAD], now)
+        message = cells[message + NEXT]
+
+
+@jit
+def all_overdue(m, cells, tab, now):
+    """Walk all that is in flight."""
+    for s in range(tab[N_INST]):
+        i = HEADER + s * INST
+        if m[i + IN_STAGE] == 0:
+            continue
+        if m[i + Q1_N] > 0:
+            count_overdue(m, cells, tab, m[i + Q1_HEAD], now)
+        for k in range(m[i + PRE_HIGH]):
+            if m[i + PRE_DONE + k] != INF:
+                cells[m[i + PRE_ITEM + k] + NEXT] = NIL
+                count_overdue(m, cells, tab, m[i + PRE_ITEM + k], now)
+        if m[i + FRAME_N] > 0:
+            count_overdue(m, cells, tab, m[i + FRAME_HEAD], now)
+        if m[i + HAND_FRAMES] > 0:
+            count_overdue(m, cells, tab, m[i + HAND_HEAD], now)
+        if m[i + Q3_N] > 0:
+            count_overdue_batches(m, cells, tab, m[i + Q3_HEAD], now)
+        count_overdue_batches(m, cells, tab, m[i + INFER], now)
+        if m[i + Q4_N] > 0:
+            count_overdue_batches(m, cells, tab, m[i + Q4_HEAD], now)
+        for k in range(m[i + POST_HIGH]):
+            if m[i + POST_BATCH + k] != NIL:
+                count_overdue(m, cells, tab, m[i + POST_ITEM + k], now)
+    for link in range(2 * tab[N_DEVICE]):
+        state = tab[O_LINK] + link * LINK
+        if m[state + LINK_CUR] != NIL:
+            count_overdue(m, cells, tab, cells[m[state + LINK_CUR] + MSG_HEAD], now)
+        count_overdue_messages(m, cells, tab, m[state + LINK_HEAD], now)
+
+
+@jit
+def begin_window(m, tab, hist):
+    """Counters and histograms of a new window."""
+    for s in range(tab[N_INST]):
+        i = HEADER + s * INST
+        for k in range(COUNTS):
+            m[i + LAST_COUNTS + k] = m[i + ARRIVED + k]
+        for k in range(m[i + POST_HIGH]):
+            m[i + LATENCY + k] = NIL
+        for b in range(m[i + HIST_LOW], m[i + HIST_HIGH] + 1):
+            hist[s * BINS + b] = 0
+        at = (tab[N_INST] + s) * BINS
+        for b in range(m[i + LEAF_LOW], m[i + LEAF_HIGH] + 1):
+            hist[at + b] = 0
+        m[i + HIST_LOW] = m[i + LEAF_LOW] = BINS
+        m[i + HIST_HIGH] = m[i + LEAF_HIGH] = -1
+    for c in range(tab[N_CAM]):
+        at = tab[O_CAM] + c * CAM
+        for k in range(8):
+            m[at + CAM_LAST + k] = m[at + CAM_FRAMES + k]
+    for link in range(2 * tab[N_DEVICE]):
+        m[tab[O_LINK] + link * LINK + LINK_BYTES] = 0
+        m[tab[O_LINK] + link * LINK + LINK_BUSY] = 0
+    for gpu in range(tab[N_GPU]):
+        at = tab[O_GPU] + gpu * GPU
+        m[at + GPU_SEEN] = m[at + GPU_BUSY]
+
+
+@jit
+def report_instances(m, tab, e, counts, settings, queue, flags, share):
+    """Rows of the instances, [F, E, S] blocks in the order of `octogym.sim.buffers`."""
+    for s in range(tab[N_INST]):
+        i = HEADER + s * INST
+        for k in range(COUNTS):
+            total = m[i + ARRIVED + k]
+            counts[k, e, s] = total - m[i + LAST_COUNTS + k]
+            counts[COUNTS + k, e, s] = total
+        counts[18, e, s] = m[i + IN_STAGE]
+        total, samples = 0, 0
+        for k in range(m[i + POST_HIGH]):
+            if m[i + LATENCY + k] != NIL:
+                total += m[i + LATENCY + k]
+                samples += 1
+        counts[19, e, s] = total // samples if samples else 0
+        counts[20, e, s] = m[i + TIMEOUT]
+        settings[0, e, s] = m[i + PACK]
+        settings[1, e, s] = m[i + BATCH]
+        settings[2, e, s] = m[i + PRE]
+        settings[3, e, s] = m[i + POST]
+        settings[4, e, s] = m[i + SHOWN_PRE]
+        settings[5, e, s] = m[i + SHOWN_POST]
+        queue[e, s, 0] = m[i + Q1_N]
+        queue[e, s, 1] = 0
+        queue[e, s, 2] = m[i + Q3_N]
+        queue[e, s, 3] = m[i + Q4_N]
+        queue[e, s, 4] = 0
+        flags[0, e, s] = m[i + ACTIVE]
+        flags[1, e, s] = m[i + SET_BY]
+    for group in range(tab[N_GROUP]):
+        source = tab[tab[A_GROUP] + group * G_WORDS + G_SOURCE]
+        if source < tab[N_INST]:
+            queue[e, source, 4] += m[tab[O_GROUP] + group * GROUP + GROUP_Q5]
+    for r in range(tab[N_ROUTE]):
+        share[e, r] = m[tab[O_ROUTE] + r * ROUTE + ROUTE_SHARE]
+
+
+@jit
+def report_cameras(m, cells, tab, e, cameras, now):
+    in_flight_any = False
+    for c in range(tab[N_CAM]):
+        at = tab[O_CAM] + c * CAM
+        for k in range(8):
+            cameras[k, e, c] = m[at + CAM_FRAMES + k] - m[at + CAM_LAST + k]
+        for k in range(6):
+            cameras[8 + k, e, c] = m[at + CAM_GENERATED + k]
+        settled = m[at + CAM_ON_TIME] + m[at + CAM_LATE] + m[at + CAM_DROPPED] + m[at + CAM_MISSED] + m[at + CAM_LOST]
+        cameras[14, e, c] = m[at + CAM_GENERATED] - settled
+        in_flight_any |= cameras[14, e, c] > 0
+        m[at + CAM_OVERDUE] = 0
+    if in_flight_any:
+        all_overdue(m, cells, tab, now)
+    for c in range(tab[N_CAM]):
+        cameras[15, e, c] = m[tab[O_CAM] + c * CAM + CAM_OVERDUE]
+
+
+@jit
+def report_devices(m, tab, plan, e, present, gpu_busy, links, start, now):
+    for d in range(tab[N_DEVICE]):
+        present[e, d] = m[tab[O_PRESENT] + d]
+        gpu_busy[e, d] = 0
+    for gpu in range(tab[N_GPU]):
+        settle(m, tab, gpu, now)
+        at = tab[O_GPU] + gpu * GPU
+        gpu_busy[e, tab[tab[A_GPU] + gpu * P_WORDS + P_DEVICE]] += m[at + GPU_BUSY] - m[at + GPU_SEEN]
+    for link in range(2 * tab[N_DEVICE]):
+        state = tab[O_LINK] + link * LINK
+        rate, _ = rate_at(m, tab, plan, link, now)
+        links[0, e, link] = rate
+        links[1, e, link] = m[state + LINK_BYTES]
+        if m[state + LINK_CUR] != NIL and m[state + LINK_START] < now:
+            m[state + LINK_BUSY] += now - m[state + LINK_START]
+            m[state + LINK_START] = now
+        links[2, e, link] = m[state + LINK_BUSY]

@@ -1,0 +1,72 @@
+"""The compiled entry points: what Python calls. Compiled on first use and cached on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import numba
+
+from octogym.sim import initial, pool
+from octogym.sim.kernel import step_env
+from octogym.sim.layout import CELL
+from octogym.sim.pointers import pointer, row_pointer
+
+_OPTIONS = {"error_model": "numpy", "nogil": True, "boundscheck": False, "cache": True}
+
+
+def _source_number() -> int:
+    """Changes when any part of the kernel does: Numba's cache looks at the file of an entry point only."""
+    digest = hashlib.sha256()
+    here = Path(__file__).parent
+    compiled = [here.parent / "cluster" / name for name in ("draws.py", "settings.py", "telemetry.py", "workload.py")]
+    for path in (*sorted(here.glob("*.py")), *compiled):
+        digest.update(path.read_bytes())
+    return int.from_bytes(digest.digest()[:7], "big")
+
+
+def _build(source: int) -> tuple[Any, ...]:
+    # `source` is a closure variable of each entry point, and so part of its cache key.
+    @numba.njit(**_OPTIONS)
+    def step_serial(low, high, todo, decision, m, cells, tab, plan, hist, log, out):
+        table = pointer(tab)
+        for e in range(low, high):
+            if todo[e] != source * 0:
+                rows = row_pointer(m, e), row_pointer(cells, e), row_pointer(plan, e), row_pointer(hist, e), row_pointer(log, e)
+                todo[e] = step_env(e, decision, rows[0], rows[1], table, rows[2], rows[3], rows[4], out)
+
+    @numba.njit(parallel=True, **_OPTIONS)
+    def step_parallel(low, high, todo, decision, m, cells, tab, plan, hist, log, out):
+        table = pointer(tab)
+        for e in numba.prange(low, high):
+            if todo[e] != source * 0:
+                rows = row_pointer(m, e), row_pointer(cells, e), row_pointer(plan, e), row_pointer(hist, e), row_pointer(log, e)
+                todo[e] = step_env(e, decision, rows[0], rows[1], table, rows[2], rows[3], rows[4], out)
+
+    @numba.njit(**_OPTIONS)
+    def set_up(m, cells, tab, e, seed):
+        n_cells = cells.shape[1] // CELL
+        initial.set_up(row_pointer(m, e), row_pointer(cells, e), pointer(tab), n_cells, seed + source * 0)
+
+    @numba.njit(**_OPTIONS)
+    def add_cells(m, cells, e, first, last):
+        pool.add_cells(row_pointer(m, e), row_pointer(cells, e), first + source * 0, last)
+
+    return step_serial, step_parallel, set_up, add_cells
+
+
+#: step(low, high, todo, ...): todo int64 [E]; where it is not 0 the environment advances, and it becomes 0 or the status to resolve.
+step_serial, step_parallel, set_up, add_cells = _build(_source_number())
+_said = []
+
+
+def announce() -> None:
+    """Say on standard error, once, that the kernel is being compiled, if it is not cached."""
+    if _said:
+        return
+    _said.append(True)
+    cache = step_serial._cache
+    if not list(Path(cache.cache_path).glob(cache._impl.filename_base + "*.nbi")):
+        print("octogym: compiling the simulator, once per installation ...", file=sys.stderr, flush=True)

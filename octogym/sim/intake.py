@@ -1,0 +1,304 @@
+"""From the receiver to Q3: lateness, Q1, pre threads, frames, the batcher's hand (docs/contract.md 4).
+
+An instance's pre-processing is brought up to date when something needs it: a new request, the inferencer, the end of the window.
+In between nothing outside the instance can change what happens there.
+"""
+
+from __future__ import annotations
+
+from octogym.sim.account import drop_batch, end_item
+from octogym.sim.jit import jit
+from octogym.sim.keys import exponential
+from octogym.sim.layout import (
+    A_INST,
+    ARRIVED,
+    BATCH,
+    BATCH_FRAMES,
+    BATCH_HEAD,
+    BATCH_IMAGES,
+    BATCH_PACK,
+    CAM_DROPPED,
+    DROPPED_FULL,
+    DROPPED_LATE,
+    EXP_PRE,
+    FATE_FULL,
+    FATE_LATE,
+    FRAME_HEAD,
+    FRAME_N,
+    FRAME_TAIL,
+    HAND_DUE,
+    HAND_FRAMES,
+    HAND_HEAD,
+    HAND_IMAGES,
+    HAND_SINCE,
+    HAND_TAIL,
+    HEADER,
+    I_CAP1,
+    I_CAP3,
+    I_INFER,
+    I_LATE_AFTER,
+    I_LEAD,
+    I_POST_NS,
+    I_SLO,
+    I_STAGE,
+    I_WORDS,
+    IN_STAGE,
+    INF,
+    INFER,
+    INFER_FREE,
+    INST,
+    ITEM_ARRIVE,
+    ITEM_BIRTH,
+    ITEM_KEY,
+    LAZY,
+    N_CAM,
+    N_DEVICE,
+    N_GPU,
+    N_INST,
+    NEXT,
+    NIL,
+    O_TIMES,
+    PACK,
+    PRE,
+    PRE_BUSY,
+    PRE_DONE,
+    PRE_HIGH,
+    PRE_ITEM,
+    PRE_TIME,
+    Q1_HEAD,
+    Q1_N,
+    Q1_TAIL,
+    Q3_HEAD,
+    Q3_N,
+    Q3_TAIL,
+    TIMEOUT,
+)
+from octogym.sim.pool import take_cell
+from octogym.sim.timers import set_timer
+
+
+@jit
+def ready_timer(tab, s):
+    """Entity number of the batch start of instance s."""
+    return tab[N_INST] + tab[N_GPU] + 2 * tab[N_DEVICE] + tab[N_CAM] + s
+
+
+@jit
+def start_pre(m, cells, tab, s, thread, item, now):
+    i = HEADER + s * INST
+    time = m[i + PRE_TIME]
+    if tab[EXP_PRE]:
+        stage = tab[tab[A_INST] + s * I_WORDS + I_STAGE]
+        time = exponential(cells[item + ITEM_KEY], stage, 0, time)
+    m[i + PRE_DONE + thread] = now + time
+    m[i + PRE_ITEM + thread] = item
+    m[i + PRE_BUSY] += 1
+
+
+@jit
+def fill_threads(m, cells, tab, s, now):
+    """Idle pre threads take from Q1; only a change of settings leaves both."""
+    i = HEADER + s * INST
+    for thread in range(m[i + PRE]):
+        if m[i + PRE_DONE + thread] == INF and m[i + Q1_N] > 0:
+            item = m[i + Q1_HEAD]
+            m[i + Q1_HEAD] = cells[item + NEXT]
+            m[i + Q1_N] -= 1
+            start_pre(m, cells, tab, s, thread, item, now)
+
+
+@jit
+def close_hand(m, cells, tab, log, s, now):
+    """The hand leaves as a batch; a full Q3 drops its oldest first."""
+    i = HEADER + s * INST
+    if m[i + Q3_N] >= tab[tab[A_INST] + s * I_WORDS + I_CAP3]:
+        oldest = m[i + Q3_HEAD]
+        m[i + Q3_HEAD] = cells[oldest + NEXT]
+        m[i + Q3_N] -= 1
+        drop_batch(m, cells, tab, log, s, oldest, now, DROPPED_FULL)
+    batch = take_cell(m, cells)
+    cells[batch + BATCH_HEAD] = m[i + HAND_HEAD]
+    cells[batch + BATCH_IMAGES] = m[i + HAND_IMAGES]
+    cells[batch + BATCH_FRAMES] = m[i + HAND_FRAMES]
+    cells[batch + BATCH_PACK] = m[i + PACK]
+    if m[i + Q3_N] == 0:
+        m[i + Q3_HEAD] = batch
+    else:
+        cells[m[i + Q3_TAIL] + NEXT] = batch
+    m[i + Q3_TAIL] = batch
+    m[i + Q3_N] += 1
+    m[i + HAND_IMAGES] = 0
+    m[i + HAND_FRAMES] = 0
+    m[i + HAND_HEAD] = NIL
+    m[i + HAND_DUE] = INF
+
+
+@jit
+def deadline_of(m, cells, tab, s, item):
+    """When deadline batching lets the batch of `item` go."""
+    i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS
+    work = tab[tab[a + I_INFER] + m[i + BATCH] - 1] + tab[a + I_POST_NS]
+    return cells[item + ITEM_BIRTH] + tab[a + I_SLO] - work * 12 // 10 - tab[a + I_LEAD]
+
+
+@jit
+def set_due(m, cells, tab, s, item, now):
+    """Account in HAND_DUE for the images from `item` on, which are in the hand."""
+    i = HEADER + s * INST
+    timeout = m[i + TIMEOUT]
+    if timeout > 0:
+        m[i + HAND_DUE] = m[i + HAND_SINCE] + timeout
+    elif timeout < 0:
+        while item != NIL:
+            m[i + HAND_DUE] = min(m[i + HAND_DUE], max(now, deadline_of(m, cells, tab, s, item)))
+            item = cells[item + NEXT]
+
+
+@jit
+def frame_to_hand(m, cells, tab, log, s, now):
+    """The frame being filled is complete, or flushed."""
+    i = HEADER + s * INST
+    head = m[i + FRAME_HEAD]
+    if m[i + HAND_FRAMES] == 0:
+        m[i + HAND_HEAD] = head
+        m[i + HAND_SINCE] = now
+    else:
+        cells[m[i + HAND_TAIL] + NEXT] = head
+    m[i + HAND_TAIL] = m[i + FRAME_TAIL]
+    m[i + HAND_FRAMES] += 1
+    m[i + HAND_IMAGES] += m[i + FRAME_N]
+    m[i + FRAME_N] = 0
+    if m[i + HAND_FRAMES] >= m[i + BATCH]:
+        close_hand(m, cells, tab, log, s, now)
+    elif m[i + TIMEOUT] != 0:
+        set_due(m, cells, tab, s, head, now)
+
+
+@jit
+def advance_pre(m, cells, tab, log, s, until):
+    """Bring pre-processing and the hand up to `until`, included."""
+    i = HEADER + s * INST
+    while True:
+        time, thread = INF, 0
+        if m[i + PRE_BUSY] > 0:
+            for k in range(m[i + PRE_HIGH]):
+                if m[i + PRE_DONE + k] < time:
+                    time, thread = m[i + PRE_DONE + k], k
+        if m[i + HAND_DUE] < time:
+            if m[i + HAND_DUE] > until:
+                return
+            close_hand(m, cells, tab, log, s, m[i + HAND_DUE])
+            continue
+        if time > until:
+            return
+        item = m[i + PRE_ITEM + thread]
+        if m[i + Q1_N] > 0 and thread < m[i + PRE]:
+            following = m[i + Q1_HEAD]
+            m[i + Q1_HEAD] = cells[following + NEXT]
+            m[i + Q1_N] -= 1
+            m[i + PRE_BUSY] -= 1
+            start_pre(m, cells, tab, s, thread, following, time)
+        else:
+            m[i + PRE_DONE + thread] = INF
+            m[i + PRE_BUSY] -= 1
+        cells[item + NEXT] = NIL
+        if m[i + FRAME_N] == 0:
+            m[i + FRAME_HEAD] = item
+        else:
+            cells[m[i + FRAME_TAIL] + NEXT] = item
+        m[i + FRAME_TAIL] = item
+        m[i + FRAME_N] += 1
+        if m[i + FRAME_N] >= m[i + PACK]:
+            frame_to_hand(m, cells, tab, log, s, time)
+
+
+@jit
+def batch_time(m, tab, s):
+    """When a batch will enter Q3 if nothing more arrives, or a time before that at which to look again; INF = never.
+    Pre-processing must be up to date."""
+    i = HEADER + s * INST
+    busy = m[i + PRE_BUSY]
+    if busy == 0:
+        return m[i + HAND_DUE]
+    first, second, threads = INF, INF, 0
+    for k in range(m[i + PRE_HIGH]):
+        done = m[i + PRE_DONE + k]
+        if done < first:
+            first, second = done, first
+        elif done < second:
+            second = done
+    if m[i + TIMEOUT] != 0 and m[i + HAND_FRAMES] == 0:
+        return first
+    need = (m[i + BATCH] - m[i + HAND_FRAMES]) * m[i + PACK] - m[i + FRAME_N]
+    if need > busy + m[i + Q1_N]:
+        return m[i + HAND_DUE]
+    threads = m[i + PRE]
+    service = m[i + PRE_TIME]
+    full = first
+    if need > 1 and not tab[EXP_PRE] and m[i + PRE_HIGH] == threads:
+        if threads == 1:
+            full = first + (need - 1) * service
+        elif threads == 2 and busy == 2 and second - first <= service:
+            full = (second if need % 2 == 0 else first) + (need - 1) // 2 * service
+    return min(full, m[i + HAND_DUE])
+
+
+@jit
+def schedule_start(m, tab, s, now):
+    """Set the timer of the inferencer's next batch."""
+    i = HEADER + s * INST
+    if m[i + INFER] != NIL:
+        time = INF
+    else:
+        time = max(now, m[i + INFER_FREE])
+        if m[i + Q3_N] == 0:
+            time = max(time, batch_time(m, tab, s))
+    set_timer(m, tab, ready_timer(tab, s), time)
+
+
+@jit
+def receive(m, cells, tab, log, s, item, now, checked):
+    """A chain of requests arrives at instance s. `checked`: through a receiver, which drops the late."""
+    i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS
+    advance_pre(m, cells, tab, log, s, now)
+    born_after = now - tab[a + I_LATE_AFTER] if checked and tab[LAZY] else -INF
+    while item != NIL:
+        after = cells[item + NEXT]
+        m[i + ARRIVED] += 1
+        cells[item + ITEM_ARRIVE] = now
+        if cells[item + ITEM_BIRTH] < born_after:
+            end_item(m, cells, tab, log, s, item, now, DROPPED_LATE, FATE_LATE, CAM_DROPPED)
+            item = after
+            continue
+        m[i + IN_STAGE] += 1
+        cells[item + NEXT] = NIL
+        if m[i + PRE_BUSY] < m[i + PRE] and take_thread(m, cells, tab, s, item, now):
+            item = after
+            continue
+        if m[i + Q1_N] >= tab[a + I_CAP1]:
+            oldest = m[i + Q1_HEAD]
+            m[i + Q1_HEAD] = cells[oldest + NEXT]
+            m[i + Q1_N] -= 1
+            m[i + IN_STAGE] -= 1
+            end_item(m, cells, tab, log, s, oldest, now, DROPPED_FULL, FATE_FULL, CAM_DROPPED)
+        if m[i + Q1_N] == 0:
+            m[i + Q1_HEAD] = item
+        else:
+            cells[m[i + Q1_TAIL] + NEXT] = item
+        m[i + Q1_TAIL] = item
+        m[i + Q1_N] += 1
+        item = after
+    # More requests cannot change a time once found, unless a timeout is due before the batch is full.
+    if m[i + INFER] == NIL and (m[i + TIMEOUT] != 0 or m[tab[O_TIMES] + ready_timer(tab, s)] == INF):
+        schedule_start(m, tab, s, now)
+
+
+@jit
+def take_thread(m, cells, tab, s, item, now):
+    """The lowest idle thread in force takes `item`; False if there is none."""
+    i = HEADER + s * INST
+    for thread in range(m[i + PRE]):
+        if m[i + PRE_DONE + thread] == INF:
+            start_pre(m, cells, tab, s, thread, item, now)
+            return True
+    return False

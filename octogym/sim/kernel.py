@@ -1,0 +1,119 @@
+"""The event loop: one environment, one window."""
+
+from __future__ import annotations
+
+from octogym.sim.absence import update_presence
+from octogym.sim.closing import begin_window, report_cameras, report_devices, report_instances
+from octogym.sim.decide import set_instance, set_shares, stretch
+from octogym.sim.emission import camera_frame
+from octogym.sim.gpu import batch_start, inference_done
+from octogym.sim.intake import advance_pre
+from octogym.sim.jit import jit
+from octogym.sim.layout import (
+    BURST,
+    CURSOR,
+    FREE_N,
+    LOG_N,
+    LOG_ROOM,
+    N_CAM,
+    N_DEVICE,
+    N_GPU,
+    N_INST,
+    NEED_CELLS,
+    NEED_LOG,
+    O_TIMES,
+    O_WINNERS,
+    PERIOD,
+    PHASE,
+    RUNNING_OK,
+    STATUS,
+    TIME,
+)
+from octogym.sim.links import downlink_done, uplink_done
+from octogym.sim.post import advance_post, schedule_post
+
+
+@jit
+def short_of(m):
+    """What must grow before the next event: NEED_CELLS, NEED_LOG, or nothing."""
+    if m[FREE_N] < m[BURST]:
+        return NEED_CELLS
+    if m[LOG_ROOM] > 0 and m[LOG_N] + m[BURST] > m[LOG_ROOM]:
+        return NEED_LOG
+    return RUNNING_OK
+
+
+@jit
+def run_events(m, cells, tab, plan, hist, log, until):
+    """Events up to `until`, included; stops early with a status if something must grow or a trace has ended."""
+    times, root = tab[O_TIMES], tab[O_WINNERS] + 1
+    gpus = tab[N_INST]
+    uplinks = gpus + tab[N_GPU]
+    downlinks = uplinks + tab[N_DEVICE]
+    cameras = downlinks + tab[N_DEVICE]
+    starts = cameras + tab[N_CAM]
+    while True:
+        entity = m[root]
+        now = m[times + entity]
+        if now > until:
+            return RUNNING_OK
+        status = short_of(m)
+        if status != RUNNING_OK or m[STATUS] != RUNNING_OK:
+            return max(status, m[STATUS])
+        if entity >= starts:
+            batch_start(m, cells, tab, log, entity - starts, now)
+        elif entity >= cameras:
+            camera_frame(m, cells, tab, plan, log, entity - cameras, now)
+        elif entity >= downlinks:
+            downlink_done(m, cells, tab, plan, log, entity - uplinks, now)
+        elif entity >= uplinks:
+            uplink_done(m, cells, tab, plan, log, entity - uplinks, now)
+        elif entity >= gpus:
+            inference_done(m, cells, tab, plan, hist, log, entity - gpus, now)
+        else:
+            advance_post(m, cells, tab, plan, hist, log, entity, now)
+            schedule_post(m, tab, entity)
+
+
+@jit
+def step_env(e, decision, m, cells, tab, plan, hist, log, out):
+    """One window of environment e; returns a status, RUNNING_OK when it is complete. Called again it goes on where it was."""
+    active, pack, batch, pre, post, timeout, share = decision
+    counts, settings, queue, flags, shares, cameras, present, gpu_busy, cpu, links, times = out
+    start = m[TIME]
+    until = start + tab[PERIOD]
+    if m[PHASE] == 0:
+        begin_window(m, tab, hist)
+        update_presence(m, cells, tab, plan, log, start)
+        m[PHASE], m[CURSOR] = 1, 0
+    if m[PHASE] == 1:
+        for s in range(m[CURSOR], tab[N_INST]):
+            m[CURSOR] = s
+            status = short_of(m)
+            if status != RUNNING_OK:
+                return status
+            set_instance(
+                m, cells, tab, log, s, active[e, s], pack[e, s], batch[e, s], pre[e, s], post[e, s], timeout[e, s], start
+            )
+        set_shares(m, tab, share[e])
+        stretch(m, cells, tab, cpu[e], start)
+        m[PHASE] = 2
+    if m[PHASE] == 2:
+        status = run_events(m, cells, tab, plan, hist, log, until)
+        if status != RUNNING_OK:
+            return status
+        m[PHASE], m[CURSOR] = 3, 0
+    for s in range(m[CURSOR], tab[N_INST]):
+        m[CURSOR] = s
+        status = short_of(m)
+        if status != RUNNING_OK:
+            return status
+        advance_pre(m, cells, tab, log, s, until)
+        advance_post(m, cells, tab, plan, hist, log, s, until)
+    m[TIME], m[PHASE] = until, 0
+    report_devices(m, tab, plan, e, present, gpu_busy, links, start, until)
+    report_instances(m, tab, e, counts, settings, queue, flags, shares)
+    report_cameras(m, cells, tab, e, cameras, until)
+    times[0, e] = until
+    times[1, e] = until - start
+    return RUNNING_OK

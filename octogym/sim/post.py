@@ -1,0 +1,209 @@
+"""Post-processing: threads take batches from Q4 and finish their images one after the other (docs/contract.md 4).
+
+A leaf's post threads are brought up to date when a batch comes and at the window's end; nobody else sees their results in between.
+Other instances have a timer, since what they emit goes on to others.
+"""
+
+from __future__ import annotations
+
+from octogym.sim.account import drop_batch, free_cell, write_log
+from octogym.sim.emission import emit
+from octogym.sim.jit import jit
+from octogym.sim.keys import exponential
+from octogym.sim.layout import (
+    A_INST,
+    BATCH_HEAD,
+    BATCH_PACK,
+    CAM,
+    CAM_LATE,
+    CAM_ON_TIME,
+    COMPLETED,
+    DROPPED_FULL,
+    EXP_POST,
+    FATE_COMPLETED,
+    HEADER,
+    HIST_HIGH,
+    HIST_LOW,
+    I_CAP4,
+    I_GOOD_AGE,
+    I_LEAF,
+    I_SLO,
+    I_STAGE,
+    I_WORDS,
+    IN_STAGE,
+    INF,
+    INST,
+    ITEM_ARRIVE,
+    ITEM_BIRTH,
+    ITEM_CAM,
+    ITEM_KEY,
+    ITEM_LEAVES,
+    LATENCY,
+    LEAF_HIGH,
+    LEAF_LOW,
+    N_INST,
+    NEXT,
+    NIL,
+    O_CAM,
+    ON_TIME,
+    PAUSE,
+    POST,
+    POST_BATCH,
+    POST_HIGH,
+    POST_ITEM,
+    POST_TIME,
+    POST_WAKE,
+    Q4_HEAD,
+    Q4_N,
+    Q4_TAIL,
+)
+from octogym.sim.timers import set_timer
+from octogym.cluster.telemetry import BINS
+
+
+@jit
+def latency_bin(latency):
+    """Bin of a latency in ns: 64 per octave from 0.1 ms; the inverse of `latency_bin_edges_ns`."""
+    x = latency * 2 // 3125  # 64 units to 0.1 ms
+    if x < 64:
+        return 0
+    octave = 0
+    while x >= 128 << 8:
+        x >>= 8
+        octave += 8
+    while x >= 128:
+        x >>= 1
+        octave += 1
+    return min(1 + octave * 64 + x - 64, BINS - 1)
+
+
+@jit
+def post_time(m, cells, tab, s, item):
+    time = m[HEADER + s * INST + POST_TIME]
+    if tab[EXP_POST]:
+        stage = tab[tab[A_INST] + s * I_WORDS + I_STAGE]
+        time = exponential(cells[item + ITEM_KEY], stage, 2, time)
+    return time
+
+
+@jit
+def take_batch(m, cells, tab, s, thread, batch, now):
+    """A post thread takes a batch: its images' local latencies are known now."""
+    i = HEADER + s * INST
+    head = cells[batch + BATCH_HEAD]
+    m[i + POST_BATCH + thread] = batch
+    m[i + POST_ITEM + thread] = head
+    m[i + POST_WAKE + thread] = now + post_time(m, cells, tab, s, head)
+    average = m[i + LATENCY + thread]
+    item = head
+    while item != NIL:
+        sample = now - cells[item + ITEM_ARRIVE]
+        if average == NIL:
+            average = sample
+        elif sample > average:
+            average = (average + 4 * sample) // 5
+        else:
+            average = (4 * average + sample) // 5
+        item = cells[item + NEXT]
+    m[i + LATENCY + thread] = average
+
+
+@jit
+def finish_image(m, cells, tab, plan, hist, log, s, item, pack, now):
+    """Post-processing of one image is done."""
+    i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS
+    age = now - cells[item + ITEM_BIRTH]
+    m[i + COMPLETED] += 1
+    m[i + IN_STAGE] -= 1
+    m[i + ON_TIME] += age <= tab[a + I_GOOD_AGE]
+    b = latency_bin(now - cells[item + ITEM_ARRIVE])
+    hist[s * BINS + b] += 1
+    m[i + HIST_LOW] = min(m[i + HIST_LOW], b)
+    m[i + HIST_HIGH] = max(m[i + HIST_HIGH], b)
+    write_log(m, cells, log, s, item, now, FATE_COMPLETED)
+    if tab[a + I_LEAF]:
+        counter = CAM_ON_TIME if age <= tab[a + I_SLO] else CAM_LATE
+        m[tab[O_CAM] + cells[item + ITEM_CAM] * CAM + counter] += cells[item + ITEM_LEAVES]
+        b = latency_bin(age)
+        hist[(tab[N_INST] + s) * BINS + b] += 1
+        m[i + LEAF_LOW] = min(m[i + LEAF_LOW], b)
+        m[i + LEAF_HIGH] = max(m[i + LEAF_HIGH], b)
+    else:
+        emit(m, cells, tab, plan, log, s, item, pack, now)
+    free_cell(m, cells, item)
+
+
+@jit
+def next_post(m, s):
+    """Time and thread of the next thing that happens in post-processing."""
+    i = HEADER + s * INST
+    time, thread = INF, 0
+    for k in range(m[i + POST_HIGH]):
+        if m[i + POST_BATCH + k] != NIL or (m[i + Q4_N] > 0 and k < m[i + POST]):
+            if m[i + POST_WAKE + k] < time:
+                time, thread = m[i + POST_WAKE + k], k
+    return time, thread
+
+
+@jit
+def advance_post(m, cells, tab, plan, hist, log, s, until):
+    """Bring post-processing up to `until`, included."""
+    i = HEADER + s * INST
+    while True:
+        time, thread = next_post(m, s)
+        if time > until:
+            return
+        batch = m[i + POST_BATCH + thread]
+        if batch == NIL:
+            batch = m[i + Q4_HEAD]
+            m[i + Q4_HEAD] = cells[batch + NEXT]
+            m[i + Q4_N] -= 1
+            take_batch(m, cells, tab, s, thread, batch, time)
+            continue
+        item = m[i + POST_ITEM + thread]
+        following = cells[item + NEXT]
+        pack = cells[batch + BATCH_PACK]
+        if following == NIL:
+            free_cell(m, cells, batch)
+            m[i + POST_BATCH + thread] = NIL
+            m[i + POST_WAKE + thread] = time + tab[PAUSE]
+        else:
+            m[i + POST_ITEM + thread] = following
+            m[i + POST_WAKE + thread] = time + post_time(m, cells, tab, s, following)
+        finish_image(m, cells, tab, plan, hist, log, s, item, pack, time)
+
+
+@jit
+def schedule_post(m, tab, s):
+    """Timer of the next image; a leaf needs none."""
+    if not tab[tab[A_INST] + s * I_WORDS + I_LEAF]:
+        time, _ = next_post(m, s)
+        set_timer(m, tab, s, time)
+
+
+@jit
+def batch_to_post(m, cells, tab, plan, hist, log, s, batch, now):
+    """A batch comes out of inference: to an idle thread, or to Q4."""
+    i = HEADER + s * INST
+    advance_post(m, cells, tab, plan, hist, log, s, now)
+    idle = NIL
+    for k in range(m[i + POST]):
+        if m[i + POST_BATCH + k] == NIL and m[i + POST_WAKE + k] <= now:
+            idle = k
+            break
+    if idle != NIL:
+        take_batch(m, cells, tab, s, idle, batch, now)
+    else:
+        if m[i + Q4_N] >= tab[tab[A_INST] + s * I_WORDS + I_CAP4]:
+            oldest = m[i + Q4_HEAD]
+            m[i + Q4_HEAD] = cells[oldest + NEXT]
+            m[i + Q4_N] -= 1
+            drop_batch(m, cells, tab, log, s, oldest, now, DROPPED_FULL)
+        cells[batch + NEXT] = NIL
+        if m[i + Q4_N] == 0:
+            m[i + Q4_HEAD] = batch
+        else:
+            cells[m[i + Q4_TAIL] + NEXT] = batch
+        m[i + Q4_TAIL] = batch
+        m[i + Q4_N] += 1
+    schedule_post(m, tab, s)

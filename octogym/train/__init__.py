@@ -1,0 +1,1 @@
+"""Room for the training loops, with checkpoints, resuming and logging."""
