@@ -6,7 +6,7 @@
 
 PYTHON      ?= python3
 PIP_ARGS    ?=
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n auto --dist loadfile
 RUN_ARGS    ?= fcpo-testbed --compare random,static,tuned-static,rate-rule
 
 VENV   := .venv
@@ -14,7 +14,7 @@ BIN    := $(VENV)/bin
 LOWEST := .venv-lowest
 PINNED := pyproject.toml constraints.txt
 # What must run on CPython 3.8.
-DEVICE := octogym/__init__.py octogym/cluster octogym/bridge/__init__.py octogym/bridge/protocol \
+DEVICE := octogym/__init__.py octogym/version.py octogym/cluster octogym/bridge/__init__.py octogym/bridge/protocol \
           octogym/agents/__init__.py octogym/agents/onboard octogym/device_node octogym/fed/__init__.py \
           $(wildcard octogym/fed/client.py)
 
@@ -46,7 +46,7 @@ check: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/vermin -q --no-tips --violations --exclude tomllib -t=3.8- $(DEVICE)
 	$(BIN)/pre-commit validate-config
 
@@ -55,7 +55,7 @@ format: $(VENV)/.stamp-dev
 	$(BIN)/ruff format .
 
 slow: $(VENV)/.stamp-dev
-	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m slow
 	$(BIN)/python benchmarks/headroom.py
 	$(BIN)/python benchmarks/speed.py
 

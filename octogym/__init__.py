@@ -7,16 +7,16 @@ no room beyond that. On a device (Python 3.8, NumPy and msgspec alone) it loads 
 import importlib
 import importlib.util
 import sys
-from typing import Any, List
+from typing import TYPE_CHECKING, Any, List
 
-__version__ = "0.1.0"
+from octogym.version import __version__
+
+if TYPE_CHECKING:
+    from octogym import cluster, envs, sim, testing
+    from octogym.cluster.registry import load_scenario, make_policy, scenarios
 
 _ROOMS = ("cluster", "envs", "sim", "testing")
-_FUNCTIONS = {
-    "load_scenario": "octogym.cluster.registry",
-    "make_policy": "octogym.cluster.registry",
-    "scenarios": "octogym.cluster.registry",
-}
+_NAMES = ("load_scenario", "make_policy", "scenarios")
 
 __all__ = ["__version__", "cluster", "envs", "load_scenario", "make_policy", "scenarios", "sim", "testing"]
 
@@ -24,8 +24,8 @@ __all__ = ["__version__", "cluster", "envs", "load_scenario", "make_policy", "sc
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module("octogym." + name)
-    if name in _FUNCTIONS:
-        return getattr(importlib.import_module(_FUNCTIONS[name]), name)
+    if name in _NAMES:
+        return getattr(importlib.import_module("octogym.cluster.registry"), name)
     raise AttributeError(f"module 'octogym' has no attribute {name!r}")
 
 
@@ -37,7 +37,7 @@ def _has(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-if sys.version_info >= (3, 10) and _has("gymnasium") and _has("pettingzoo") and _has("octogym.envs.registration"):
+if sys.version_info >= (3, 10) and _has("gymnasium") and _has("pettingzoo"):
     from octogym.envs import registration
 
     registration.register()

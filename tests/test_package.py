@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import octogym
+from octogym.cluster.names import OWN
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ["cv2", "jtop", "matplotlib", "numba", "onnxruntime", "pandas", "pyarrow", "scipy", "torch", "zmq"]
@@ -45,6 +46,11 @@ def test_entry_points_resolve(group: str) -> None:
     assert points
     for point in points:
         assert point.load() is not None
+
+
+@pytest.mark.parametrize("group", list(OWN))
+def test_table_of_own_names_is_that_of_the_distribution(group: str) -> None:
+    assert {point.name: point.value for point in our_entry_points(group)} == OWN[group]
 
 
 def test_scenario_packages_hold_scenario_files() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from octogym.agents.errors import PolicyError
 from octogym.agents.sampling import action_uniforms
 from octogym.agents.stateless import StatelessPolicy
 from octogym.cluster.backend import View
@@ -21,7 +22,7 @@ class RandomPolicy(StatelessPolicy):
 
     def __init__(self, argument: str | None = None) -> None:
         if argument:
-            raise ValueError(f"policy random takes no argument, got {argument!r}")
+            raise PolicyError(f"policy random takes no argument, got {argument!r}")
         self._seed = 0
         self._sizes = np.zeros((0, 3), np.int64)
 

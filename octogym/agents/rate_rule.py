@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from octogym.agents.errors import PolicyError
 from octogym.agents.stateless import StatelessPolicy
 from octogym.cluster.backend import View
 from octogym.cluster.decision import Decision
@@ -13,7 +14,7 @@ from octogym.cluster.rate import RateMeter
 from octogym.cluster.topology import Cluster
 
 #: Default fraction of the SLO; the best of a grid on training seeds of fcpo-testbed (benchmarks/rate_rule.py).
-FRACTION = 0.12
+FRACTION = 0.25
 
 
 class RateRulePolicy(StatelessPolicy):
@@ -26,7 +27,7 @@ class RateRulePolicy(StatelessPolicy):
         argument: the fraction, for example `0.12`; or fractions by model or stage, `0.12,car=0.2,traffic.detector=0.05`.
 
     Raises:
-        ValueError: a fraction that is no positive number; at `reset`, a model that the cluster does not have.
+        PolicyError: a fraction that is no positive number; at `reset`, a model that the cluster does not have.
     """
 
     def __init__(self, argument: str | None = None) -> None:
@@ -40,7 +41,7 @@ class RateRulePolicy(StatelessPolicy):
         for name in self.fractions:
             if name and not any(name in pair for pair in names):
                 models = sorted({model for model, _ in names})
-                raise ValueError(f"policy rate-rule: no model {name!r} in {cluster.name}; it has {', '.join(models)}")
+                raise PolicyError(f"policy rate-rule: no model {name!r} in {cluster.name}; it has {', '.join(models)}")
         self._fill_s = np.array(
             [self._fraction(cluster, s) * cluster.instance_slo_ns(s) / 1e9 for s in range(cluster.S)]
         )
@@ -52,10 +53,10 @@ class RateRulePolicy(StatelessPolicy):
 
     def act(self, view: View) -> Decision:
         assert self._meter is not None, "reset comes before act"
-        # A new episode of any environment of the batch starts at time 0.
+        rate = self._meter.push(view.telemetry.arrived)
+        # An environment of the batch at time 0 starts an episode; what came before is forgotten.
         fresh = view.telemetry.t_ns == 0
         self._meter.reset(fresh)
-        rate = self._meter.push(np.where(fresh[:, None], 0, view.telemetry.arrived))
         decision = self._initial.copy()
         batch = np.clip(np.floor(rate * self._fill_s + 0.5), 1, self._limit)
         decision.batch[:] = np.where(fresh[:, None], self._initial.batch, batch)
@@ -76,6 +77,6 @@ def _parse(argument: str) -> dict[str, float]:
         except ValueError:
             value = math.nan
         if not 0 < value < math.inf:
-            raise ValueError(f"policy rate-rule: {item!r}: expected FRACTION or MODEL=FRACTION, a positive number")
+            raise PolicyError(f"policy rate-rule: {item!r}: expected FRACTION or MODEL=FRACTION, a positive number")
         fractions[model.strip()] = value
     return fractions

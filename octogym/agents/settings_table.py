@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from octogym.agents.errors import PolicyError
 from octogym.cluster.decision import Decision
 from octogym.cluster.settings import DEADLINE, MAX_THREADS
 from octogym.cluster.topology import Cluster, Instance
@@ -22,34 +23,34 @@ Table = Mapping[str, Mapping[str, float]]
 def parse_settings(text: str) -> dict[str, dict[str, float]]:
     """The table that `text` writes: `batch=4,pre=2,car.batch=8,nx-1/traffic.car.batch=2,timeout_ms=deadline`.
 
-    Each item is [TARGET.]FIELD=VALUE. ValueError names the item that cannot be read and what is allowed.
+    Each item is [TARGET.]FIELD=VALUE. PolicyError names the item that cannot be read and what is allowed.
     """
     table: dict[str, dict[str, float]] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         key, equals, value = item.partition("=")
         target, _, field = key.strip().rpartition(".")
         if not equals or field not in FIELDS:
-            raise ValueError(f"setting {item!r}: expected [TARGET.]FIELD=VALUE with FIELD one of {', '.join(FIELDS)}")
+            raise PolicyError(f"setting {item!r}: expected [TARGET.]FIELD=VALUE with FIELD one of {', '.join(FIELDS)}")
         table.setdefault(target or EVERY, {})[field] = _value(item, field, value.strip())
     return table
 
 
 def read_settings(file: str | Path) -> dict[str, dict[str, float]]:
-    """The table of a JSON file {"settings": {TARGET: {FIELD: VALUE}}}. ValueError names file, target and field."""
+    """The table of a JSON file {"settings": {TARGET: {FIELD: VALUE}}}. PolicyError names file, target and field."""
     try:
         content = json.loads(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(f"{file}: cannot be read: {error.strerror}") from error
+        raise PolicyError(f"{file}: cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise ValueError(f"{file}: no JSON: {error}") from error
+        raise PolicyError(f"{file}: no JSON: {error}") from error
     settings = content.get("settings") if isinstance(content, dict) else None
     if not isinstance(settings, dict) or not all(isinstance(fields, dict) for fields in settings.values()):
-        raise ValueError(f'{file}: expected {{"settings": {{TARGET: {{FIELD: VALUE}}}}}}')
+        raise PolicyError(f'{file}: expected {{"settings": {{TARGET: {{FIELD: VALUE}}}}}}')
     table: dict[str, dict[str, float]] = {}
     for target, fields in settings.items():
         for field, value in fields.items():
             if field not in FIELDS:
-                raise ValueError(f"{file}: {target}: {field}: expected one of {', '.join(FIELDS)}")
+                raise PolicyError(f"{file}: {target}: {field}: expected one of {', '.join(FIELDS)}")
             table.setdefault(target, {})[field] = _value(f"{file}: {target}.{field}", field, str(value))
     return table
 
@@ -65,7 +66,7 @@ def _value(item: str, field: str, text: str) -> float:
     if field == "timeout_ms" and value == DEADLINE:
         return DEADLINE
     if not low <= value < 1e6:
-        raise ValueError(f"setting {item}: {text!r}: expected {allowed}")
+        raise PolicyError(f"setting {item}: {text!r}: expected {allowed}")
     return value
 
 
@@ -81,7 +82,7 @@ def fixed_decision(table: Table, cluster: Cluster, num_envs: int) -> Decision:
     A value for several instances is clipped to each one's limit; one for a single instance must be within it.
 
     Raises:
-        ValueError: a target that the cluster does not have, or an instance's value beyond its limit.
+        PolicyError: a target that the cluster does not have, or an instance's value beyond its limit.
     """
     _check_targets(table, cluster)
     decision = Decision.keep(cluster, num_envs)
@@ -91,7 +92,7 @@ def fixed_decision(table: Table, cluster: Cluster, num_envs: int) -> Decision:
         for target in targets_of(cluster, instance):
             for field, value in table.get(target, {}).items():
                 if target == instance.id and value > limits.get(field, np.inf):
-                    raise ValueError(f"{target}: {field} = {value}: expected 1 to {limits[field]}")
+                    raise PolicyError(f"{target}: {field} = {value}: expected 1 to {limits[field]}")
                 chosen[field] = value
         for field, value in chosen.items():
             if field == "timeout_ms":
@@ -105,7 +106,7 @@ def _check_targets(table: Table, cluster: Cluster) -> None:
     known = {target for instance in cluster.instances for target in targets_of(cluster, instance)}
     unknown = sorted(set(table) - known)
     if unknown:
-        raise ValueError(f"no instance for {unknown[0]!r}; {cluster.name} has {_some(known - {EVERY})}")
+        raise PolicyError(f"no instance for {unknown[0]!r}; {cluster.name} has {_some(known - {EVERY})}")
 
 
 def _some(names: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ class StaticPolicy(StatelessPolicy):
             scenario starts it. None: everything stays.
 
     Raises:
-        ValueError: an item, target or value that cannot be used; at `reset` where the cluster decides.
+        PolicyError: an item, target or value that cannot be used; at `reset` where the cluster decides.
     """
 
     def __init__(self, argument: str | None = None) -> None:

@@ -26,8 +26,6 @@ CYCLE = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, BLACK)
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 QUEUE_NAMES = ("Q1 to pre", "Q2 to batcher", "Q3 to inferencer", "Q4 to post", "Q5 to links")
 LIGHT = "#DDDDDD"
-#: Seconds over which curves are averaged.
-SMOOTH_S = 10
 
 
 def require_matplotlib() -> Any:
@@ -56,14 +54,18 @@ def require_matplotlib() -> Any:
     return pyplot
 
 
-def smooth(values: np.ndarray, t_s: np.ndarray, seconds: float = SMOOTH_S) -> np.ndarray:
-    """Centred mean over `seconds` (less at the ends), of the values that are finite."""
-    step = float(t_s[0]) if len(t_s) else 1.0
-    kernel = np.ones(min(2 * int(seconds / step / 2) + 1, 2 * len(values) - 1 if len(values) else 1))
+def smooth(values: np.ndarray, t_s: np.ndarray, seconds: float | None = None) -> np.ndarray:
+    """Centred mean over `seconds` (a sixtieth of the whole, at most 10 s, if None), of the values that are finite."""
+    if len(values) < 2:
+        return np.asarray(values, float)
+    step = float(t_s[1] - t_s[0])
+    seconds = min(10.0, float(t_s[-1]) / 60) if seconds is None else seconds
+    half = min(round(seconds / step / 2), (len(values) - 1) // 2)
+    kernel = np.ones(2 * half + 1)
     finite = np.isfinite(values)
     total = np.convolve(np.where(finite, values, 0.0), kernel, "same")
     weight = np.convolve(finite.astype(float), kernel, "same")
-    return np.divide(total, weight, out=np.full(len(values), np.nan), where=weight > 0.5)[: len(values)]
+    return np.divide(total, weight, out=np.full(len(values), np.nan), where=weight > 0.5)
 
 
 def policy_figure(file: Path, windows: Mapping[str, np.ndarray], slo_ms: Sequence[float], title: str) -> None:
@@ -78,9 +80,9 @@ def policy_figure(file: Path, windows: Mapping[str, np.ndarray], slo_ms: Sequenc
     axes[0].set(ylabel="results/s", title=title, ylim=(0, None))
     for name, colour, style in (("p50", GREEN, "-"), ("p95", ORANGE, "--"), ("p99", RED, "-.")):
         axes[1].plot(t_s, smooth(windows[f"latency_{name}_ms"], t_s), color=colour, linestyle=style, label=name)
-    for slo in sorted(set(slo_ms)):
-        axes[1].axhline(slo, color=BLACK, linewidth=0.8, linestyle=":", label=f"SLO {slo:g} ms")
-    axes[1].set(ylabel="latency of results, ms", yscale="log")
+    _slo(axes[1], slo_ms)
+    axes[1].set(ylabel="latency of results, ms")
+    _milliseconds(axes[1])
     for name, label, colour, style in zip(QUEUES, QUEUE_NAMES, CYCLE, STYLES, strict=False):
         if windows[name].any():
             axes[2].plot(t_s, smooth(windows[name], t_s), color=colour, linestyle=style, label=label)
@@ -100,26 +102,42 @@ def comparison_figure(
 ) -> None:
     """On-time results over time on the same workload (`series`: windows by policy), and means over seeds."""
     pyplot = require_matplotlib()
-    figure = pyplot.figure(figsize=(10, 8.5), layout="constrained")
-    grid = figure.add_gridspec(3, 3, height_ratios=(1.1, 1, 0.8))
-    over_time = figure.add_subplot(grid[0, :])
-    latency = figure.add_subplot(grid[1, :], sharex=over_time)
+    figure = pyplot.figure(figsize=(10, 9), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=(2.6, 1), hspace=0.03)
+    over_time, latency = upper.subplots(2, 1, sharex=True)
     _load(over_time, next(iter(series.values())))
     for k, (policy, windows) in enumerate(series.items()):
-        look = {"color": CYCLE[k % len(CYCLE)], "linestyle": STYLES[k % len(STYLES)], "label": policy}
+        look = {"color": CYCLE[k % len(CYCLE)], "linestyle": STYLES[k % len(STYLES)]}
         t_s = windows["t_s"]
-        over_time.plot(t_s, _rate(windows["on_time_results"], t_s), **look)
+        over_time.plot(t_s, _rate(windows["on_time_results"], t_s), label=policy, **look)
         latency.plot(t_s, smooth(windows["latency_p95_ms"], t_s), **look)
-    for slo in sorted(set(slo_ms)):
-        latency.axhline(slo, color=BLACK, linewidth=0.8, linestyle=":", label=f"SLO {slo:g} ms")
-    over_time.set(ylabel="on-time results/s", title=title, ylim=(0, None), xlim=(0, t_s[-1]))
-    latency.set(ylabel="p95 latency, ms", xlabel="time, s", yscale="log")
-    over_time.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    latency.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    _bars(figure.add_subplot(grid[2, 0]), summaries, "on_time_share", 100, "on time, % of generated")
-    _bars(figure.add_subplot(grid[2, 1]), summaries, "effective_throughput", 1, "on-time results/s")
-    _bars(figure.add_subplot(grid[2, 2]), summaries, "latency_p95_s", 1000, "p95 latency, ms")
+    upper.suptitle(title)
+    over_time.set(ylabel="on-time results/s", ylim=(0, None), xlim=(0, t_s[-1]))
+    latency.set(ylabel="p95 latency, ms", xlabel="time, s")
+    _slo(latency, slo_ms)
+    _milliseconds(latency)
+    upper.legend(loc="outside upper center", ncols=3)
+    axes = lower.subplots(1, 3, sharey=True)
+    _bars(axes[0], summaries, "on_time_share", 100, "on time, % of generated")
+    _bars(axes[1], summaries, "effective_throughput", 1, "on-time results/s")
+    _bars(axes[2], summaries, "latency_p95_s", 1000, "p95 latency, ms")
+    axes[0].invert_yaxis()
     _write(pyplot, figure, file)
+
+
+def _slo(axis: Any, slo_ms: Sequence[float]) -> None:
+    for slo in sorted(set(slo_ms)):
+        axis.axhline(slo, color=BLACK, linewidth=0.9, linestyle=":", label=f"SLO {slo:g} ms")
+
+
+def _milliseconds(axis: Any) -> None:
+    """A logarithmic axis with plain numbers at 1, 2 and 5."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _load(axis: Any, windows: Mapping[str, np.ndarray]) -> None:
@@ -135,14 +153,15 @@ def _bars(axis: Any, summaries: Mapping[str, Mapping[str, Any]], name: str, fact
     means, halves = np.array([one["mean"][name] for one in summaries.values()], float).T * factor
     places = np.arange(len(means))
     colours = [CYCLE[k % len(CYCLE)] for k in places]
-    axis.barh(places, np.nan_to_num(means), xerr=np.nan_to_num(halves), color=colours, ecolor="#444444", capsize=2, height=0.7)
+    means, halves = np.nan_to_num(means), np.nan_to_num(halves)
+    axis.barh(places, means, xerr=halves, color=colours, ecolor="#444444", capsize=2, height=0.7)
     axis.set_yticks(places, list(summaries))
-    axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
     axis.set_title(title)
-    for place, mean in zip(places, means, strict=True):
-        if np.isfinite(mean):
-            axis.text(0.02 * axis.get_xlim()[1], place, f"{mean:.4g}", va="center", color="white", fontweight="bold")
+    room = max(float((means + halves).max()), 1e-9)
+    axis.set_xlim(0, 1.25 * room)
+    for place, mean, half in zip(places, means, halves, strict=True):
+        axis.text(mean + half + 0.03 * room, place, f"{mean:.4g}", va="center")
 
 
 def _write(pyplot: Any, figure: Any, file: Path) -> None:

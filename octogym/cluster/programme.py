@@ -16,6 +16,7 @@ OPTIONS = ("trace_offset_s", "overrides", "horizon_s")
 # What a draw is for: the word after the split. A new use takes a new number.
 _LOAD, _FACTOR, _OFFSET, _DWELL, _SCENE, _SCENE_FACTOR, _SCENE_OFFSET, _DAY, _STREAM = range(1, 10)
 _LINK_SERIES, _LINK_OFFSET, _BANDWIDTH, _OUTAGE, _CHURN = range(10, 15)
+_RUSH, _RUSH_FACTOR = range(15, 17)
 
 Settings = Dict[str, Any]
 
@@ -228,7 +229,11 @@ def _scenes(sources: Sources, settings: Settings, draw: _Draw, offset_s: Optiona
         for c, pool in enumerate(sources.pools):
             table[c, : len(pool)] = pool
         series = np.where(switched, np.take_along_axis(table, pick, 1), own)
-        factor = np.where(switched, draw.between(_SCENE_FACTOR, rows, switches["factor"], count), 1.0)
+        factor = draw.between(_SCENE_FACTOR, rows, switches["factor"], count)
+        if switches["rush_share"]:
+            rush = draw.uniform(_RUSH, rows, count) < switches["rush_share"]
+            factor = np.where(rush, draw.between(_RUSH_FACTOR, rows, switches["rush_factor"], count), factor)
+        factor = np.where(switched, factor, 1.0)
     return _Steps(starts, series=series, factor=factor, offset=_offsets(sources, settings, draw, offset_s, series))
 
 

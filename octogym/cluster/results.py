@@ -72,7 +72,7 @@ class Episode:
             "missed_share": total["missed"] / generated,
             "lost_share": total["lost_results"] / generated,
             "in_flight_share": float(in_flight) / generated,
-            "latency_mean_s": _mean_ns(self.leaf_hist) / 1e9,
+            "latency_mean_s": float(_mean_ns(self.leaf_hist)) / 1e9,
             "latency_p50_s": p50,
             "latency_p95_s": p95,
             "latency_p99_s": p99,
@@ -97,8 +97,8 @@ class Episode:
         starts = np.arange(0, len(self.t_ns), windows)
         if not len(starts):
             return 0.0
-        leaving = sum(self.instances[n] for n in ("completed", "dropped_full", "dropped_late", "failed", "lost"))
-        left = np.add.reduceat(np.asarray(leaving, np.int64), starts)
+        kinds = ("completed", "dropped_full", "dropped_late", "failed", "lost")
+        left = np.add.reduceat(np.sum([self.instances[n] for n in kinds], 0, dtype=np.int64), starts)
         good = np.add.reduceat(self.instances["on_time"].astype(np.int64), starts)
         return float((good[left > 0] / left[left > 0]).mean()) if left.any() else 0.0
 

@@ -28,12 +28,13 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
     """
     ## Description
 
-    Cameras send frames through pipelines of models on the devices of an edge cluster. Every model instance has an agent, which
-    sets once a second how many images are packed into one frame, how many frames make a batch and how many threads pre- and
-    post-process. A large batch uses the GPU better and makes the first image wait for the last; packing saves inference and
-    loses small objects; threads take each other's cores. Requests arrive as the scenario's traces say, pass bounded queues
-    that drop their oldest, and count when their results are there within the pipeline's SLO. The problem is that of FCPO
-    (arXiv 2507.18047); numbers and order of events are those of `docs/contract.md`.
+    Cameras send frames through pipelines of models on the devices of an edge cluster. Every model instance has an
+    agent, which sets once a second how many images are packed into one frame, how many frames make a batch and how
+    many threads pre- and post-process. A large batch uses the GPU better and makes the first image wait for the last;
+    packing saves inference and loses small objects; threads take each other's cores. Requests arrive as the
+    scenario's traces say, pass bounded queues that drop their oldest, and count when their results are there within
+    the pipeline's SLO. The problem is that of FCPO (arXiv 2507.18047); numbers and order of events are those of
+    `docs/contract.md`.
 
     The backend is a trace-driven simulator or a rack of real devices. Nothing else changes between the two.
 
@@ -41,14 +42,15 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
 
     `MultiDiscrete([R, B, M])` for each agent; sizes differ by device and model. Indices count from 0.
 
-    | Index | Action  | Size | Setting                                                                                     |
-    |-------|---------|------|---------------------------------------------------------------------------------------------|
-    | 0     | pack    | R    | index + 1 images per frame; recall 1.0 / 0.8 / 0.7 / 0.6                                    |
-    | 1     | batch   | B    | index + 1 frames per batch                                                                  |
-    | 2     | threads | M    | (pre, post) = (1, 1), (2, 1), (1, 2), (2, 2); applies when asked for in two steps in a row  |
+    | Index | Action  | Size | Setting                                                                              |
+    |-------|---------|------|--------------------------------------------------------------------------------------|
+    | 0     | pack    | R    | index + 1 images per frame; recall 1.0 / 0.8 / 0.7 / 0.6                             |
+    | 1     | batch   | B    | index + 1 frames per batch                                                           |
+    | 2     | threads | M    | (pre, post) = (1, 1), (2, 1), (1, 2), (2, 2); in force when asked for twice in a row |
 
-    With `homogeneous=True` every agent has the scenario's largest `MultiDiscrete`; a larger index than the instance's own counts as
-    its largest, and `infos[agent]["action_mask"]` (one int8 array per index, as `MultiDiscrete.sample` takes) says which are its own.
+    With `homogeneous=True` every agent has the scenario's largest `MultiDiscrete`; a larger index than the instance's
+    own counts as its largest, and `infos[agent]["action_mask"]` (one int8 array per index, as `MultiDiscrete.sample`
+    takes) says which are its own.
 
     ## Observation Space
 
@@ -65,29 +67,33 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
     | 6     | queue inference to post-processing (Q4)      | 100 batches       | 0   | 1   |
     | 7     | SLO of the pipeline, frame to result         | 100 ms            | 0   | 100 |
 
-    The rate is the mean of the mean arrival rates over the last 1, 3, 7, 15, 30 and 60 s (over what there is at the beginning), less the
-    requests dropped for lateness in the last second, at least 0.1; 0 if nothing arrived in the last 60 s.
+    The rate is the mean of the mean arrival rates over the last 1, 3, 7, 15, 30 and 60 s (over what there is at the
+    beginning), less the requests dropped for lateness in the last second, at least 0.1; 0 if nothing arrived in the
+    last 60 s.
 
     `state()` is one float32 vector: all agents' observations, then 1 or 0 per device for present or not.
 
     ## Rewards
 
-    FCPO's Eq. 1 for each instance: r = clip((1.1 T - 10 L - 2 O^2) / 2, -1, 1), of the window that the action was for:
-    T = (images executed + 0.1) / rate, at most 1.5; L = local latency in seconds, receiver to post-processing, a weighted average;
-    O = batch / rate, the seconds to fill a batch. The rate is the net one above. Where it is 0, T = L = 0 and O = batch / 10.
+    FCPO's Eq. 1 for each instance: r = clip((1.1 T - 10 L - 2 O^2) / 2, -1, 1), of the window that the action was
+    for: T = (images executed + 0.1) / rate, at most 1.5; L = local latency in seconds, receiver to post-processing, a
+    weighted average; O = batch / rate, the seconds to fill a batch. The rate is the net one above. Where it is 0, T
+    and L are 0 and O = batch / 10.
 
     ## Starting State
 
-    Every instance has the scenario's initial settings and empty queues. The seed draws the load: where each trace begins, scenes, link
-    rates, phases of the cameras (the scenario's load programme). Environment e of a batch uses seed + e.
+    Every instance has the scenario's initial settings and empty queues. The seed draws the load: where each trace
+    begins, scenes, link rates, phases of the cameras (the scenario's load programme). Environment e of a batch uses
+    seed + e.
 
     ## Episode End
 
-    The task goes on for ever: no agent is ever terminated. All agents are truncated together after `horizon` seconds. Their last
-    infos hold `figures`: throughput, effective throughput, on-time share, latency quantiles and drops of the episode.
+    The task goes on for ever: no agent is ever terminated. All agents are truncated together after `horizon` seconds.
+    Their last infos hold `figures`: throughput, effective throughput, on-time share, latency quantiles and drops of
+    the episode.
 
-    `agents` is constant within an episode. When a device is lost its agents stay: observation frozen, reward 0, actions ignored,
-    `infos[agent]["present"]` False, `["mask"]` 0, `["age_s"]` the age of what is known.
+    `agents` is constant within an episode. When a device is lost its agents stay: observation frozen, reward 0,
+    actions ignored, `infos[agent]["present"]` False, `["mask"]` 0, `["age_s"]` the age of what is known.
 
     ## Arguments
 
@@ -99,29 +105,33 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
     - `scenario`: a name (`octogym.scenarios()`), a TOML file or a `Scenario`.
     - `backend`: `"sim"`, another registered name, a rack file, or a `Backend` (then `scenario` may be left out).
     - `horizon`: seconds of cluster time per episode; the scenario's if None.
-    - `render_mode`: None, `"human"` (the table in the terminal, renewed in every step), `"ansi"` (the table as text), `"rgb_array"`.
+    - `render_mode`: None, `"human"` (the table in the terminal, renewed in every step), `"ansi"` (the table as text),
+      `"rgb_array"`.
     - `homogeneous`: one action space for all agents, as SuperSuit and shared policies need.
     - `rate`: `"fresh"`, or `"stale_15s"`: renewed every 15 s as in the published code.
-    - `reward`: None for Eq. 1, `octogym.cluster.reward.FcpoReward(theta, sigma, phi)` for other weights, or any callable
-      (telemetry, rate [1, S] in requests/s, present [1, S]) -> [1, S].
-    - `observation`, `observation_space`: a callable (eight values [1, S, 8], telemetry, rate, present) -> [1, S, ...], and the float32
-      Box of one agent's.
-    - `randomise`: keys of the load programme drawn anew for each episode: {"load": (0.5, 2.0), "offset": ["common", "none"]}.
+    - `reward`: None for Eq. 1, `octogym.cluster.reward.FcpoReward(theta, sigma, phi)` for other weights, or any
+      callable (telemetry, rate [1, S] in requests/s, present [1, S]) -> [1, S].
+    - `observation`, `observation_space`: a callable (eight values [1, S, 8], telemetry, rate, present)
+      -> [1, S, ...], and the float32 Box of one agent's.
+    - `randomise`: keys of the load programme drawn anew for each episode:
+      {"load": (0.5, 2.0), "offset": ["common", "none"]}.
 
     `reset(options=...)` takes `trace_offset_s` (seconds into the traces) and `overrides` (keys of the load programme).
 
-    Infos: `t_s`, `window_s`; `present`, `mask`, `fresh`, `age_s`; settings in force `active`, `pack`, `batch`, `pre`, `post`, `timeout_s` (0 none, -1
-    deadline batching) and `set_by` (0 host, 1 onboard agent, 2 safe settings); `rate`, `net_rate` (requests/s), `latency_s`, `queues` (Q1 to
-    Q5); of the window `arrived`, `executed`, `completed`, `on_time`, `dropped_full`, `dropped_late`, `dropped_out`, `failed`, `lost`, and
-    `in_stage` after it; `slo_s`, `budget_s` (time that a request needs from here on); `results`: leaf results of the whole cluster.
+    Infos: `t_s`, `window_s`; `present`, `mask`, `fresh`, `age_s`; settings in force `active`, `pack`, `batch`, `pre`,
+    `post`, `timeout_s` (0 none, -1 deadline batching) and `set_by` (0 host, 1 onboard agent, 2 safe settings);
+    `rate`, `net_rate` (requests/s), `latency_s`, `queues` (Q1 to Q5); of the window `arrived`, `executed`,
+    `completed`, `on_time`, `dropped_full`, `dropped_late`, `dropped_out`, `failed`, `lost`, and `in_stage` after it;
+    `slo_s`, `budget_s` (time that a request needs from here on); `results`: leaf results of the whole cluster.
 
     ## Vectorized environment
 
-    `octogym.envs.vector.BatchingVectorEnv` steps E clusters in one call, `octogym.envs.adapters` are for Stable-Baselines3 and TorchRL.
+    `octogym.envs.vector.BatchingVectorEnv` steps E clusters in one call, `octogym.envs.adapters` are for
+    Stable-Baselines3 and TorchRL.
 
     ```python
-    gymnasium.make("octogym:octogym/Batching-v0", scenario="traffic-2", agent="cam-1/traffic.yolov5n", others="static")
-    gymnasium.make_vec("octogym:octogym/Batching-v0", num_envs=256, vectorization_mode="vector_entry_point", scenario="traffic-2")
+    one = gymnasium.make("octogym:octogym/Batching-v0", agent="cam-1/traffic.yolov5n", others="static")
+    many = gymnasium.make_vec("octogym:octogym/Batching-v0", num_envs=256, vectorization_mode="vector_entry_point")
     ```
 
     ## Version History
@@ -205,9 +215,7 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
 
     def step(
         self, actions: dict[str, np.ndarray]
-    ) -> tuple[
-        dict[str, np.ndarray], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
-    ]:
+    ) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """One control window under `actions`, which hold 3 integers for every agent.
 
         Raises:

@@ -1,13 +1,14 @@
-"""A 5 x 7 bitmap font, drawn for the pictures of `render` so that they need no drawing library.
+"""A 5 x 9 bitmap font, drawn for the pictures of `render` so that they need no drawing library.
 
-Each glyph is seven rows from the top, five bits each, the left pixel the highest bit.
+Each glyph is up to nine rows from the top, five bits each, the left pixel the highest bit; the base line is under the
+seventh.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-WIDTH, HEIGHT = 5, 7
+WIDTH, HEIGHT, BASE = 5, 9, 7
 
 # One glyph per line: the character, then its rows.
 _GLYPHS = """
@@ -53,17 +54,17 @@ c 0 0 15 16 16 16 15
 d 1 1 15 17 17 17 15
 e 0 0 14 17 31 16 14
 f 6 8 28 8 8 8 8
-g 0 15 17 17 15 1 14
+g 0 0 15 17 17 17 15 1 14
 h 16 16 30 17 17 17 17
 i 4 0 12 4 4 4 14
-j 2 0 6 2 2 18 12
+j 2 0 6 2 2 2 2 18 12
 k 16 16 18 20 24 20 18
 l 12 4 4 4 4 4 14
 m 0 0 26 21 21 21 21
 n 0 0 30 17 17 17 17
 o 0 0 14 17 17 17 14
-p 0 30 17 17 30 16 16
-q 0 15 17 17 15 1 1
+p 0 0 30 17 17 17 30 16 16
+q 0 0 15 17 17 17 15 1 1
 r 0 0 22 24 16 16 16
 s 0 0 15 16 14 1 30
 t 8 8 28 8 8 9 6
@@ -71,13 +72,13 @@ u 0 0 17 17 17 19 13
 v 0 0 17 17 17 10 4
 w 0 0 17 17 21 21 10
 x 0 0 17 10 4 10 17
-y 0 17 17 17 15 1 14
+y 0 0 17 17 17 17 15 1 14
 z 0 0 31 2 4 8 31
 . 0 0 0 0 0 12 12
-, 0 0 0 0 12 4 8
+, 0 0 0 0 0 12 4 8
 : 0 12 12 0 12 12 0
 - 0 0 0 31 0 0 0
-_ 0 0 0 0 0 0 31
+_ 0 0 0 0 0 0 0 31
 / 1 1 2 4 8 16 16
 # 10 10 31 10 31 10 10
 @ 14 17 23 21 23 16 14
@@ -92,16 +93,17 @@ _ 0 0 0 0 0 0 31
 
 
 def _table() -> np.ndarray:
-    """bool [128, 7, 5]; characters without a glyph show as an empty box, the space as nothing."""
+    """bool [128, 9, 5]; characters without a glyph show as an empty box, the space as nothing."""
     box = np.zeros((HEIGHT, WIDTH), bool)
-    box[[0, -1]] = True
-    box[:, [0, -1]] = True
+    box[[0, BASE - 1]] = True
+    box[:BASE, [0, -1]] = True
     table = np.repeat(box[None], 128, 0)
     table[ord(" ")] = False
     for line in _GLYPHS.split("\n"):
         if line:
             rows = np.array([int(row) for row in line.split()[1:]])
-            table[ord(line[0])] = rows[:, None] >> np.arange(WIDTH - 1, -1, -1) & 1
+            table[ord(line[0])] = False
+            table[ord(line[0]), : len(rows)] = rows[:, None] >> np.arange(WIDTH - 1, -1, -1) & 1
     return table
 
 
@@ -109,7 +111,7 @@ _TABLE = _table()
 
 
 def text_mask(text: str, scale: int = 1) -> np.ndarray:
-    """bool [7 * scale, 6 * scale * len(text)]: True where the text has ink; one empty column after each character."""
+    """bool [9 * scale, 6 * scale * len(text)]: True where the text has ink; one empty column after each character."""
     codes = [min(ord(character), 127) for character in text]
     cells = np.zeros((len(codes), HEIGHT, WIDTH + 1), bool)
     cells[:, :, :WIDTH] = _TABLE[codes]

@@ -1,4 +1,4 @@
-"""BatchingCore: the batching problem over any backend, as arrays. Every environment and adapter is a thin layer over it."""
+"""The batching problem over any backend, as arrays. Every environment and adapter is a thin layer over this."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _THREADS = np.array(THREAD_ACTIONS, np.int64)
 class BatchingCore:
     """E environments of one scenario with S instances, each an agent of the batching problem.
 
-    A step is `decide` (or several, for different instances), then `advance`. Both return or fill arrays [E, S, ...]; a `Frame`
-    is new in every step. Arguments as in `octogym.envs.batching_v0`.
+    A step is `decide` (or several, for different instances), then `advance`. Both return or fill arrays [E, S, ...];
+    a `Frame` is new in every step. Arguments as in `octogym.envs.batching_v0`.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class BatchingCore:
         # Shares are restated before their validity ends: nobody else sets them, and the scenario's are meant to stay.
         self._kept_shares = self.decision.share_milli
         milli = np.array([route.share_milli for route in self.cluster.routes], np.uint16)
-        self._own_shares = np.ascontiguousarray(np.broadcast_to(milli, (E, len(milli))))
+        self._own_shares = np.tile(milli, (E, 1))
         self._restate = max(1, self.cluster.share_validity // 3)
         self._advanced = 0
         self._ring = np.zeros((int(self._spans.max()) + 1, E, S), np.int64)
@@ -102,7 +102,7 @@ class BatchingCore:
         self.telemetry: Telemetry | None = None
         self.frame: Frame | None = None
 
-    # --- spaces ---------------------------------------------------------------------------------------------------------
+    # --- spaces -----------------------------------------------------------------------------------------------------
     def observation_space(self) -> spaces.Box:
         """A new space object of one agent's observation."""
         return observation_space() if self._observation is None else self._observation.new_space()
@@ -111,7 +111,7 @@ class BatchingCore:
         """A new space object of instance s's action."""
         return spaces.MultiDiscrete(self.accepted[s])
 
-    # --- an episode -----------------------------------------------------------------------------------------------------
+    # --- an episode -------------------------------------------------------------------------------------------------
     def reset(
         self, seed: Seed = None, mask: np.ndarray | None = None, options: Mapping[str, Any] | None = None
     ) -> Frame:
@@ -155,7 +155,7 @@ class BatchingCore:
             np.copyto(getattr(self.decision, name), getattr(patch, name))
 
     def advance(self, restart: np.ndarray | None = None) -> Frame:
-        """One window of all environments under what was decided. Those of `restart` bool [E] begin a new episode instead."""
+        """One window of all environments; those of `restart` bool [E] begin a new episode instead."""
         if restart is not None and restart.all():
             return self.reset()
         frame = Frame(self.constants, self._names, (self.E, self.S))
@@ -189,14 +189,14 @@ class BatchingCore:
         if self.owns_backend:
             self.backend.close()
 
-    # --- inside -----------------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------------------------
     def _reset_backend(self, seed: Seed, mask: np.ndarray, options: dict[str, Any]) -> Telemetry:
         if self.horizon_s > self.scenario.horizon_s:
             options = {**options, "horizon_s": self.horizon_s}
         if self._randomiser is None:
             return self.backend.reset(seed, None if mask.all() else mask, options)
         telemetry = self.telemetry
-        for e, one, drawn in self._randomiser.draw(seed, mask, options):
+        for one, drawn in self._randomiser.draw(seed, mask, options):
             telemetry = self.backend.reset(seed, one, drawn)
         assert telemetry is not None
         return telemetry
@@ -230,7 +230,8 @@ class BatchingCore:
         if self._reward is not None:
             live = fresh & (todo == kernels.STEP)[:, None]
             reward = np.where(live, self._reward(t, rate, self.present.copy()), np.float32(0))
-            self._reward_sum += (reward.sum(1, dtype=np.float64) - frame.reward.sum(1, dtype=np.float64)) * (todo == kernels.STEP)
+            # The compiled loop has added Eq. 1's.
+            self._reward_sum += np.where(live, reward - frame.reward, np.float32(0)).sum(1, dtype=np.float64)
             frame.reward = np.where((todo == kernels.SKIP)[:, None], frame.reward, reward)
         if self._observation is not None:
             update = (fresh | (todo == kernels.RESET)[:, None]) & (todo != kernels.SKIP)[:, None]

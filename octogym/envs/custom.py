@@ -27,11 +27,13 @@ def _checked(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray
 
 
 class CustomReward:
-    """A user's reward; checked for shape and finite numbers. Instances without fresh telemetry get 0 whatever it says."""
+    """A user's reward, checked for shape and finite numbers."""
 
     def __init__(self, function: Reward) -> None:
         if not callable(function):
-            raise ValueError(f"reward = {function!r}; allowed: a callable (telemetry, rate, present) -> [E, S], or None")
+            raise ValueError(
+                f"reward = {function!r}; allowed: a callable (telemetry, rate, present) -> [E, S], or None"
+            )
         self._function = function
 
     def __call__(self, telemetry: Telemetry, rate: np.ndarray, present: np.ndarray) -> np.ndarray:

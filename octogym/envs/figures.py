@@ -14,10 +14,12 @@ _QUANTILES = {"latency_p50_s": 0.5, "latency_p95_s": 0.95, "latency_p99_s": 0.99
 def episode_figures(
     cluster: Cluster, t: Telemetry, e: int, leaf_hist: np.ndarray, reward_sum: float, windows: int
 ) -> dict[str, float]:
-    """Figures of environment e's episode: rates in results/s, times in seconds, shares of all generated results (those in
-    flight at the end included), drops in requests by kind. Same names and meaning as a run's (`octogym.cluster.results`).
-    Quantiles are NaN where no result came. `leaf_hist` int64 [B]: latencies of the episode's results.
+    """Figures of environment e's episode: rates in results/s, times in seconds, shares of all generated results
+    (those in flight at the end included), drops in requests by kind. Same names and meaning as a run's
+    (`octogym.cluster.results`). Quantiles are NaN where no result came. `leaf_hist` int64 [B]: latencies of the
+    episode's results.
     """
+    windows = int(windows)
     seconds = windows * cluster.period_ns / 1e9
     generated = float(t.total_generated[e].sum())
     on_time, late = float(t.total_on_time_results[e].sum()), float(t.total_late[e].sum())

@@ -75,8 +75,9 @@ class Constants:
 class Frame:
     """The step's results: arrays of its own that no later step touches, so that infos may read them at any time.
 
-    `observation` float32 [E, S, ...], `reward` float32 [E, S], `rates` float64 [E, S, 2], `counts` int64 [E, S, COUNTS],
-    `sums` int64 [E, SUMS] (columns: `kernels`), `truncated` bool [E]; `figures`: of the episodes that ended, by environment.
+    `observation` float32 [E, S, ...], `reward` float32 [E, S], `rates` float64 [E, S, 2], `counts` int64 [E, S,
+    COUNTS], `sums` int64 [E, SUMS] (columns: `kernels`), `truncated` bool [E]; `figures`: of the episodes that ended,
+    by environment.
     """
 
     __slots__ = ("constants", "counts", "figures", "names_", "observation", "rates", "reward", "sums", "truncated")

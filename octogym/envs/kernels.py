@@ -61,10 +61,10 @@ _jit = numba.njit(cache=True, error_model="numpy", nogil=True)
 def decide(actions, columns, accepted, sizes, thread_actions, present, pack, batch, pre, post):
     """Write the settings that `actions` int64 [E, A, 3] ask for into a decision's arrays [E, S].
 
-    `columns` int64 [A]: instance of each action; `accepted` int64 [A, 3]: sizes of its action space; `sizes` int64 [A, 3]: the
-    instance's own, to which larger indices are clipped; `thread_actions` int64 [4, 2]: (pre, post). Actions for instances that
-    are not `present` are ignored.
-    Returns -1, or e * A + a of the first action outside `accepted`.
+    `columns` int64 [A]: instance of each action; `accepted` int64 [A, 3]: sizes of its action space; `sizes` int64
+    [A, 3]: the instance's own, to which larger indices are clipped; `thread_actions` int64 [4, 2]: (pre, post).
+    Actions for instances that are not `present` are ignored. Returns -1, or e * A + a of the first action outside
+    `accepted`.
     """
     for e in range(actions.shape[0]):
         for a in range(columns.shape[0]):
@@ -143,11 +143,12 @@ def observe(
 ):
     """Turn one window's telemetry into observations, rewards and what infos show.
 
-    `todo` int8 [E]: SKIP, STEP or RESET; `weights`: theta, sigma, phi, least rate and throughput cap of the reward. State that it advances: `totals` int64 [K, E, S] (ring of cumulative arrivals, `head` the slot
-    of this window), `average` float64 [E, S], `clock` int64 [E] (windows since the reset), `present` bool [E, S], `last`
-    float32 [E, S, 8], `leaf_sum` int64 [E, B] and `reward_sum` float64 [E] of the episode. Results: `observation` float32 [E, S, 8],
-    `reward` float32 [E, S], `rates` float64 [E, S, 2] (gross and net), `counts` int64 [E, S, COUNTS], `sums` int64 [E, SUMS].
-    Returns the number of environments that have reached `horizon` windows.
+    `todo` int8 [E]: SKIP, STEP or RESET; `weights`: theta, sigma, phi, least rate and throughput cap of the reward.
+    State that it advances: `totals` int64 [K, E, S] (ring of cumulative arrivals, `head` the slot of this window),
+    `average` float64 [E, S], `clock` int64 [E] (windows since the reset), `present` bool [E, S], `last` float32 [E,
+    S, 8], `leaf_sum` int64 [E, B] and `reward_sum` float64 [E] of the episode. Results: `observation` float32 [E, S,
+    8], `reward` float32 [E, S], `rates` float64 [E, S, 2] (gross and net), `counts` int64 [E, S, COUNTS], `sums`
+    int64 [E, SUMS]. Returns the number of environments that have reached `horizon` windows.
     """
     theta, sigma, phi, least_rate, throughput_cap = weights
     ring, finished = totals.shape[0], 0

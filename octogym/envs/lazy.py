@@ -1,7 +1,8 @@
 """A dict that computes its values when they are asked for.
 
-An environment returns an info per agent and step, and most are never read. A `LazyDict` holds a reference to the step's own arrays
-and a row number; to its user it is a dict: it compares, copies and pickles as one (a copy is a plain dict).
+An environment returns an info per agent and step, and most are never read. A `LazyDict` holds a reference to the
+step's own arrays and a row number; to its user it is a dict: it compares, copies and pickles as one (a copy is a
+plain dict).
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class LazyDict(dict[str, Any]):
 
     def get(self, key: str, default: Any = None) -> Any:
         # Learners ask every info of every step for keys that are not there: that must not fill it.
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401
 
     def __iter__(self) -> Iterator[str]:
         return dict.__iter__(self._fill())
@@ -83,7 +84,7 @@ class LazyDict(dict[str, Any]):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __repr__(self) -> str:
         return dict.__repr__(self._fill())
@@ -91,10 +92,10 @@ class LazyDict(dict[str, Any]):
     def __delitem__(self, key: str) -> None:
         dict.__delitem__(self._fill(), key)
 
-    def __or__(self, other: Any) -> dict[str, Any]:
+    def __or__(self, other: Any) -> Any:
         return {**self} | other
 
-    def __ror__(self, other: Any) -> dict[str, Any]:
+    def __ror__(self, other: Any) -> Any:
         return other | {**self}
 
     def keys(self) -> Any:

@@ -8,6 +8,9 @@ from octogym.cluster import registry
 from octogym.cluster.backend import Backend
 from octogym.cluster.scenario import Scenario
 
+#: The scenario where none is named.
+QUICK_START = "traffic-2"
+
 
 def open_backend(
     scenario: str | Path | Scenario | None, backend: str | Path | Backend, num_envs: int, threads: int
@@ -15,19 +18,17 @@ def open_backend(
     """The backend, and whether it was made here (and is to be closed by whoever asked).
 
     Args:
-        scenario: a name, a TOML file or a `Scenario`; None only with a `Backend`, which has its own.
+        scenario: a name, a TOML file or a `Scenario`; None is the quick start's, or the one that a `Backend` has.
         backend: a registered name, a rack file, or a `Backend`, taken as it is.
 
     Raises:
         ValueError: scenario and backend do not go together, or either is none of the above.
     """
     if isinstance(backend, (str, Path)):
-        if scenario is None:
-            raise ValueError("scenario = None; allowed: a name, a TOML file or a Scenario (octogym.scenarios() lists names)")
         if num_envs < 1:
             raise ValueError(f"num_envs = {num_envs}; allowed: 1 or more")
         settings = {"threads": threads} if threads != 1 else {}
-        made = registry.make_backend(str(backend), _loaded(scenario), num_envs=num_envs, **settings)
+        made = registry.make_backend(str(backend), _loaded(scenario or QUICK_START), num_envs=num_envs, **settings)
         # An environment writes valid decisions only; checking them again would cost as much as a small simulation.
         if hasattr(made, "check"):
             made.check = False
@@ -35,7 +36,9 @@ def open_backend(
     if not isinstance(backend, Backend):
         raise ValueError(f"backend = {backend!r}; allowed: a registered name, a rack file or a Backend")
     if isinstance(scenario, Scenario) and scenario is not backend.scenario:
-        raise ValueError(f"scenario = {scenario.name!r}, but the backend runs a scenario of its own; pass scenario=None")
+        raise ValueError(
+            f"scenario = {scenario.name!r}, but the backend runs a scenario of its own; pass scenario=None"
+        )
     if isinstance(scenario, (str, Path)) and str(scenario) != backend.scenario.name:
         raise ValueError(f"scenario = {scenario!r}, but the backend runs {backend.scenario.name!r}; pass scenario=None")
     if num_envs not in (1, backend.num_envs):

@@ -33,7 +33,8 @@ class Randomiser:
     """Draws keys of the load programme anew for every episode of every environment.
 
     Args:
-        ranges: programme key -> (low, high), from which a number is drawn uniformly, or a list of values, one of which is.
+        ranges: programme key -> (low, high), from which a number is drawn uniformly, or a list of values, one of
+            which is.
         num_envs: E.
 
     Environment e's draws depend on its seed (`seed + e`) and on how many episodes it has begun since, on nothing else.
@@ -51,8 +52,8 @@ class Randomiser:
 
     def draw(
         self, seed: Seed, mask: np.ndarray, options: Mapping[str, Any]
-    ) -> Iterator[tuple[int, np.ndarray, dict[str, Any]]]:
-        """(environment, mask of it alone, its options) for each of `mask` bool [E]; explicit overrides win."""
+    ) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+        """(mask of one environment alone, its options) for each of `mask` bool [E]; explicit overrides win."""
         for e in np.nonzero(mask)[0].tolist():
             if seed is not None:
                 self._seed[e] = int(seed) + e if isinstance(seed, (int, np.integer)) else int(seed[e])
@@ -61,7 +62,7 @@ class Randomiser:
             self._episode[e] += 1
             one = np.zeros(len(mask), bool)
             one[e] = True
-            yield e, one, {**options, "overrides": {**drawn, **options.get("overrides", {})}}
+            yield one, {**options, "overrides": {**drawn, **options.get("overrides", {})}}
 
     def _value(self, e: int, n: int, key: str) -> Any:
         # The stream is the load programme's; 1 << 32 keeps these draws apart from its own.

@@ -18,8 +18,8 @@ class Others:
     """Runs a policy on every instance of `core` but `column`, in all environments at once.
 
     Args:
-        policy: a name (`octogym.make_policy`), a `Policy`, or None: nobody decides, the instances keep their initial settings
-            until those expire (docs/contract.md 2), then their safe ones.
+        policy: a name (`octogym.make_policy`), a `Policy`, or None: nobody decides, the instances keep their initial
+            settings until those expire (docs/contract.md 2), then their safe ones.
         column: the instance that the environment's agent decides for.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from octogym.envs.bitmap_font import HEIGHT, WIDTH, text_mask
+from octogym.envs.bitmap_font import BASE, WIDTH, text_mask
 
 if TYPE_CHECKING:
     from octogym.envs.render import Line
@@ -31,13 +31,18 @@ def _share_colour(share: float) -> Colour:
 
 
 class Picture:
-    """Canvas and columns for instances whose names have up to `name_width` characters. Bars of queues are full at 100."""
+    """Canvas and columns for instances with names of up to `name_width` characters. Queue bars are full at 100."""
 
     def __init__(self, name_width: int, rows: int, queues: Sequence[str]) -> None:
         self._queues = tuple(queues)
         self._x: dict[str, int] = {}
         x = _MARGIN
-        columns = [("instance", max(name_width, 8) * _CHAR), ("pack", 4 * _CHAR), ("batch", 5 * _CHAR), ("pre+post", 8 * _CHAR)]
+        columns = [
+            ("instance", max(name_width, 8) * _CHAR),
+            ("pack", 4 * _CHAR),
+            ("batch", 5 * _CHAR),
+            ("pre+post", 8 * _CHAR),
+        ]
         columns += [("rate/s", 7 * _CHAR), *[(q, _QUEUE_WIDTH) for q in queues], ("latency", 7 * _CHAR)]
         for name, width in [*columns, ("on time", _SHARE_WIDTH)]:
             self._x[name] = x
@@ -62,7 +67,7 @@ class Picture:
     def _row(self, y: int, row: int, line: Line) -> None:
         if row % 2 == 0:
             self._image[y : y + _ROW, _MARGIN // 2 : -_MARGIN // 2] = STRIPE
-        y, x = y + (_ROW - HEIGHT * _SCALE) // 2, self._x
+        y, x = y + (_ROW - BASE * _SCALE) // 2, self._x
         self._text(x["instance"], y, line.name, INK if line.present and line.active else FAINT)
         if not line.present:
             self._text(x["pack"], y, "away", POOR)
@@ -74,12 +79,12 @@ class Picture:
         self._text_right(x["rate/s"] + 7 * _CHAR, y, f"{line.rate:.1f}", ink)
         for name, held in zip(self._queues, line.queues, strict=True):
             colour = POOR if held >= 80 else FAIR if held >= 30 else CALM
-            self._bar(x[name], y, _QUEUE_WIDTH, HEIGHT * _SCALE, held / 100, colour)
+            self._bar(x[name], y, _QUEUE_WIDTH, BASE * _SCALE, held / 100, colour)
         self._text_right(x["latency"] + 7 * _CHAR, y, f"{line.latency_ms:.0f} ms", ink)
         if not np.isnan(line.on_time):
             colour = _share_colour(line.on_time)
             bar = _SHARE_WIDTH - 5 * _CHAR
-            self._bar(x["on time"], y, bar, HEIGHT * _SCALE, line.on_time, colour)
+            self._bar(x["on time"], y, bar, BASE * _SCALE, line.on_time, colour)
             self._text_right(x["on time"] + _SHARE_WIDTH, y, f"{100 * line.on_time:.0f}%", colour)
 
     def _bar(self, x: int, y: int, width: int, height: int, share: float, colour: Colour) -> None:

@@ -24,7 +24,7 @@ _SHOWN = {"Q1": k.QUEUES, "Q3": k.QUEUES + 2, "Q4": k.QUEUES + 3}
 
 
 class Line(NamedTuple):
-    """One instance in one window. `on_time` is the share of the requests that left it in good time, NaN if none left."""
+    """One instance in one window. `on_time`: share of the leaving requests that left in good time, NaN if none."""
 
     name: str
     present: bool
@@ -83,7 +83,7 @@ class Renderer:
         return lines
 
     def heading(self, e: int) -> tuple[str, float, float]:
-        """One line about the cluster, the share of the episode that has passed, and the share of the window's results in time."""
+        """One line about the cluster, the passed share of the episode, the share of the window's results in time."""
         core, frame = self._core, self._core.frame
         assert frame is not None
         sums = frame.sums[e].tolist()
@@ -113,7 +113,8 @@ class Renderer:
             bars = "".join(f" {_bar(q / _QUEUE_SHOWN, 4)} {q:<4}" for q in line.queues)
             share_text = "    -" if np.isnan(line.on_time) else f"{line.on_time:5.0%}"
             out.append(
-                f"{line.name:<{width}}  {line.pack:4} {line.batch:5}     {line.pre}+{line.post} {line.rate:8.1f} {bars} "
+                f"{line.name:<{width}}  {line.pack:4} {line.batch:5}     {line.pre}+{line.post} {line.rate:8.1f} "
+                f"{bars} "
                 f"{line.latency_ms:4.0f} ms  {_bar(0.0 if np.isnan(line.on_time) else line.on_time, 8)} {share_text}"
                 + ("" if line.active else "  inactive")
             )
@@ -123,7 +124,9 @@ class Renderer:
         """The cluster as a picture, uint8 [H, W, 3], one row per instance."""
         text, passed, share = self.heading(e)
         lines = self.lines(e)
-        return Picture(max(len(line.name) for line in lines), len(lines), tuple(_SHOWN)).draw(text, passed, share, lines)
+        return Picture(max(len(line.name) for line in lines), len(lines), tuple(_SHOWN)).draw(
+            text, passed, share, lines
+        )
 
 
 def _bar(share: float, cells: int) -> str:

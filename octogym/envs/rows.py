@@ -16,8 +16,8 @@ from octogym.envs.lazy import LazyDict
 from octogym.envs.others import Others
 from octogym.envs.spaces import HEADS, stacked
 
-#: "envs": one row per environment, whose learning agent is one instance. "agents": row e * S + s is instance s of environment e,
-#: all with one action space. "central": one row per environment, all instances' actions in one.
+#: "envs": one row per environment, whose learning agent is one instance. "agents": row e * S + s is instance s of
+#: environment e, all with one action space. "central": one row per environment, all instances' actions in one.
 LAYOUTS = ("envs", "agents", "central")
 
 
@@ -27,7 +27,9 @@ class Rows:
     `count` rows; `environment` int64 [count]: which environment each belongs to. Spaces are those of one row.
     """
 
-    def __init__(self, core: BatchingCore, layout: str, agent: str | None = None, others: str | Policy | None = None) -> None:
+    def __init__(
+        self, core: BatchingCore, layout: str, agent: str | None = None, others: str | Policy | None = None
+    ) -> None:
         if layout not in LAYOUTS:
             raise ValueError(f"rows = {layout!r}; allowed: {', '.join(map(repr, LAYOUTS))}")
         if layout == "agents" and not core.homogeneous:
@@ -95,7 +97,7 @@ class Rows:
         return (self.info(frame, row) for row in range(self.count))
 
     def action_masks(self) -> np.ndarray:
-        """int8 [count, sum of head sizes]: 1 where the row's own instance has that index (all heads one after the other)."""
+        """int8 [count, sum of head sizes]: 1 where the row's instance has that index, head after head."""
         core, cells = self.core, []
         for s in self.columns:
             cells.append([i < own for own, n in zip(core.sizes[s], core.accepted[s], strict=True) for i in range(n)])
@@ -116,20 +118,22 @@ class Rows:
             column, show = COLUMNS[key]
             x = frame.counts[:, :, column]
             if key == "timeout_s":
-                x = np.where(x >= 0, x / 1e9, -1.0)
-            elif key.endswith("_s"):
-                x = x / 1e9
-            elif show is bool:
-                x = x != 0
-        elif key in ("rate", "net_rate"):
-            x = frame.rates[:, :, 0 if key == "rate" else 1]
-        elif key == "queues":
-            x = frame.counts[:, :, k.QUEUES : k.QUEUES + 5]
-        else:
-            x = np.broadcast_to(fixed[:, k.SLO_NS if key == "slo_s" else k.BUDGET_NS] / 1e9, (core.E, core.S))
+                return self._pick(np.where(x >= 0, x / 1e9, -1.0))
+            if key.endswith("_s"):
+                return self._pick(x / 1e9)
+            return self._pick(x != 0 if show is bool else x)
+        if key in ("rate", "net_rate"):
+            return self._pick(frame.rates[:, :, 0 if key == "rate" else 1])
+        if key == "queues":
+            return self._pick(frame.counts[:, :, k.QUEUES : k.QUEUES + 5])
+        seconds = fixed[:, k.SLO_NS if key == "slo_s" else k.BUDGET_NS] / 1e9
+        return self._pick(np.broadcast_to(seconds, (core.E, core.S)))
+
+    def _pick(self, x: np.ndarray) -> np.ndarray:
+        """The rows' part of [E, S, ...], as a new array."""
         if self.layout == "envs":
             return x[:, self.agent].copy()
-        return x.reshape(core.E * core.S, *x.shape[2:]).copy() if self.layout == "agents" else x.copy()
+        return x.reshape(self.count, *x.shape[2:]).copy() if self.layout == "agents" else x.copy()
 
     def results(self, frame: Frame) -> dict[str, np.ndarray]:
         """Leaf results of each row's cluster by name, int64 [count]."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -21,7 +21,10 @@ from octogym.envs.rows import Rows
 class _OneRow(gymnasium.Env[np.ndarray, np.ndarray]):
     """One environment, one row."""
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": RENDER_MODES, "render_fps": RENDER_FPS}
+    metadata: dict[str, Any] = {  # noqa: RUF012 (declared so by Gymnasium)
+        "render_modes": RENDER_MODES,
+        "render_fps": RENDER_FPS,
+    }
 
     def __init__(self, core: BatchingCore, rows: Rows, render_mode: str | None) -> None:
         if core.E != 1:
@@ -84,8 +87,8 @@ class BatchingEnv(_OneRow):
     """
     ## Description
 
-    `batching_v0` (see `octogym.envs.batching_v0` for the problem, its spaces, reward and infos) with one learning agent. A policy decides
-    for all other instances.
+    `batching_v0` (see `octogym.envs.batching_v0` for the problem, its spaces, reward and infos) with one learning
+    agent. A policy decides for all other instances.
 
     ## Arguments
 
@@ -104,7 +107,7 @@ class BatchingEnv(_OneRow):
 
     def __init__(
         self,
-        scenario: str | Scenario | None = "traffic-2",
+        scenario: str | Scenario | None = None,
         agent: str | None = None,
         others: str | Policy | None = "static",
         backend: str | Backend = "sim",
@@ -118,7 +121,6 @@ class BatchingEnv(_OneRow):
         observation_space: spaces.Box | None = None,
         randomise: Mapping[str, Any] | None = None,
     ) -> None:
-        scenario = scenario if isinstance(backend, str) else None
         custom = (reward, observation, observation_space, homogeneous, randomise)
         core = BatchingCore(scenario, backend, 1, horizon, rate, *custom)
         super().__init__(core, Rows(core, "envs", agent, others), render_mode)
@@ -128,9 +130,9 @@ class BatchingCentralEnv(_OneRow):
     """
     ## Description
 
-    `batching_v0` with one controller of the whole cluster: all agents' observations one after the other, all their actions in
-    one `MultiDiscrete` (pack, batch, threads of the first agent, then of the second ...). The reward is the mean of the rewards of the
-    instances whose devices are there. Infos hold arrays over the agents.
+    `batching_v0` with one controller of the whole cluster: all agents' observations one after the other, all their
+    actions in one `MultiDiscrete` (pack, batch, threads of the first agent, then of the second ...). The reward is
+    the mean of the rewards of the instances whose devices are there. Infos hold arrays over the agents.
 
     ## Arguments
 
@@ -147,7 +149,7 @@ class BatchingCentralEnv(_OneRow):
 
     def __init__(
         self,
-        scenario: str | Scenario | None = "traffic-2",
+        scenario: str | Scenario | None = None,
         backend: str | Backend = "sim",
         horizon: float | None = None,
         render_mode: str | None = None,
@@ -159,7 +161,6 @@ class BatchingCentralEnv(_OneRow):
         observation_space: spaces.Box | None = None,
         randomise: Mapping[str, Any] | None = None,
     ) -> None:
-        scenario = scenario if isinstance(backend, str) else None
         custom = (reward, observation, observation_space, homogeneous, randomise)
         core = BatchingCore(scenario, backend, 1, horizon, rate, *custom)
         super().__init__(core, Rows(core, "central"), render_mode)

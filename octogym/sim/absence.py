@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from octogym.cluster.settings import MAX_THREADS
 from octogym.sim.account import end_chain
 from octogym.sim.jit import jit
 from octogym.sim.layout import (
@@ -69,8 +70,8 @@ from octogym.sim.layout import (
     Q3_N,
     Q4_HEAD,
     Q4_N,
+    THREAD,
 )
-from octogym.cluster.settings import MAX_THREADS
 from octogym.sim.links import lose_message
 from octogym.sim.pool import free_cell
 from octogym.sim.timers import set_timer
@@ -92,10 +93,10 @@ def empty_instance(m, cells, tab, log, s, now):
     if m[i + Q1_N] > 0:
         end_chain(m, cells, tab, log, s, m[i + Q1_HEAD], now, LOST, FATE_LOST, CAM_LOST)
     for k in range(MAX_THREADS):
-        if m[i + PRE_DONE + k] != INF:
-            cells[m[i + PRE_ITEM + k] + NEXT] = NIL
-            end_chain(m, cells, tab, log, s, m[i + PRE_ITEM + k], now, LOST, FATE_LOST, CAM_LOST)
-            m[i + PRE_DONE + k] = INF
+        if m[i + PRE_DONE + THREAD * k] != INF:
+            cells[m[i + PRE_ITEM + THREAD * k] + NEXT] = NIL
+            end_chain(m, cells, tab, log, s, m[i + PRE_ITEM + THREAD * k], now, LOST, FATE_LOST, CAM_LOST)
+            m[i + PRE_DONE + THREAD * k] = INF
     if m[i + FRAME_N] > 0:
         end_chain(m, cells, tab, log, s, m[i + FRAME_HEAD], now, LOST, FATE_LOST, CAM_LOST)
     if m[i + HAND_FRAMES] > 0:
@@ -106,11 +107,11 @@ def empty_instance(m, cells, tab, log, s, now):
         lose_batches(m, cells, tab, log, s, m[i + Q4_HEAD], now)
     lose_batches(m, cells, tab, log, s, m[i + INFER], now)
     for k in range(m[i + POST_HIGH]):
-        if m[i + POST_BATCH + k] != NIL:
-            end_chain(m, cells, tab, log, s, m[i + POST_ITEM + k], now, LOST, FATE_LOST, CAM_LOST)
-            free_cell(m, cells, m[i + POST_BATCH + k])
-            m[i + POST_BATCH + k] = NIL
-        m[i + POST_WAKE + k] = now
+        if m[i + POST_BATCH + THREAD * k] != NIL:
+            end_chain(m, cells, tab, log, s, m[i + POST_ITEM + THREAD * k], now, LOST, FATE_LOST, CAM_LOST)
+            free_cell(m, cells, m[i + POST_BATCH + THREAD * k])
+            m[i + POST_BATCH + THREAD * k] = NIL
+        m[i + POST_WAKE + THREAD * k] = now
     m[i + Q1_N] = m[i + Q3_N] = m[i + Q4_N] = m[i + PRE_BUSY] = m[i + FRAME_N] = 0
     m[i + HAND_FRAMES] = m[i + HAND_IMAGES] = m[i + IN_LANE] = 0
     m[i + HAND_DUE] = INF
@@ -156,9 +157,7 @@ def update_presence(m, cells, tab, plan, log, now):
     """Devices leave or return as the plan says for the window that starts now."""
     k_absent = plan[PLAN_ABSENT_K]
     base = (
-        PLAN_HEADER
-        + tab[N_CAM] * plan[PLAN_CAMERA_K] * PLAN_SEGMENT
-        + 2 * tab[N_DEVICE] * (2 + 2 * plan[PLAN_LINK_K])
+        PLAN_HEADER + tab[N_CAM] * plan[PLAN_CAMERA_K] * PLAN_SEGMENT + 2 * tab[N_DEVICE] * (2 + 2 * plan[PLAN_LINK_K])
     )
     for device in range(tab[N_DEVICE]):
         present = 1

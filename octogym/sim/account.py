@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from octogym.sim.jit import jit
+from octogym.sim.jit import inline, jit
 from octogym.sim.layout import (
+    BATCH_HEAD,
     CAM,
     CAM_DROPPED,
     FATE_FULL,
     HEADER,
+    IN_STAGE,
     INST,
     ITEM_ARRIVE,
     ITEM_BIRTH,
@@ -20,13 +22,11 @@ from octogym.sim.layout import (
     NEXT,
     NIL,
     O_CAM,
-    BATCH_HEAD,
-    IN_STAGE,
 )
 from octogym.sim.pool import free_cell
 
 
-@jit
+@inline
 def write_log(m, cells, log, s, item, now, fate):
     """One line of the tests' log; nothing where none is kept."""
     if m[LOG_ROOM] > 0:

@@ -44,7 +44,9 @@ class SimBackend:
         check: validate every decision (ValueError naming array, instance, value, allowed); False saves its time.
     """
 
-    def __init__(self, scenario: Scenario, num_envs: int = 1, threads: int = 1, log: bool = False, check: bool = True) -> None:
+    def __init__(
+        self, scenario: Scenario, num_envs: int = 1, threads: int = 1, log: bool = False, check: bool = True
+    ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs = {num_envs}; allowed: 1 or more")
         self.scenario, self.cluster, self.num_envs = scenario, scenario.cluster, num_envs
@@ -85,14 +87,14 @@ class SimBackend:
         burst = self._burst()
         if self._cells.shape[1] < 2 * burst * layout.CELL:
             self._grow_cells(2 * burst, which)
+        self._report_start(which)
         for e in np.flatnonzero(which):
             self._m[e] = 0
             self._buffers.hist[e] = 0
-            entry.set_up(self._m, self._cells, self._tables.tab, e, self._seeds[e])
+            entry.set_up(self._m, self._cells, self._tables.tab, self._plan, self._buffers.links, e, self._seeds[e])
         self._m[:, layout.BURST] = burst
         self._m[:, layout.LOG_ROOM] = self._log.shape[1] // layout.LOG
         self._pending = None if mask is None else self._pending
-        self._report_start(which)
         return self._telemetry
 
     def step(self, decision: Decision) -> Telemetry:
@@ -139,7 +141,9 @@ class SimBackend:
         self._m[:] = snapshot.arrays[0]
         self._cells, self._plan = snapshot.arrays[1].copy(), snapshot.arrays[2].copy()
         self._log = snapshot.arrays[4].copy()
-        for mine, saved in zip((self._buffers.hist, *self._buffers.out), (snapshot.arrays[3], *snapshot.arrays[5:]), strict=True):
+        for mine, saved in zip(
+            (self._buffers.hist, *self._buffers.out), (snapshot.arrays[3], *snapshot.arrays[5:]), strict=True
+        ):
             mine[:] = saved
         self._seeds = snapshot.seeds.copy()
         self._pending = snapshot.pending
@@ -165,7 +169,18 @@ class SimBackend:
 
     def _kernel(self, decision: tuple[np.ndarray, ...]) -> None:
         b = self._buffers
-        args = (0, self.num_envs, self._todo, decision, self._m, self._cells, self._tables.tab, self._plan, b.hist, self._log)
+        args = (
+            0,
+            self.num_envs,
+            self._todo,
+            decision,
+            self._m,
+            self._cells,
+            self._tables.tab,
+            self._plan,
+            b.hist,
+            self._log,
+        )
         if self.threads > 1 and self.num_envs > 1 and self.num_envs * self.cluster.S >= PARALLEL_FROM:
             numba.set_num_threads(self.threads)
             entry.step_parallel(*args, b.out)
@@ -177,7 +192,9 @@ class SimBackend:
         if (self._todo == layout.TRACE_ENDED).any():
             e = int(np.flatnonzero(self._todo == layout.TRACE_ENDED)[0])
             second = self._m[e, layout.TIME] / 1e9
-            raise TraceError(self.scenario.name, 0, f'a trace ended near second {second:g} and the scenario says end = "error"')
+            raise TraceError(
+                self.scenario.name, 0, f'a trace ended near second {second:g} and the scenario says end = "error"'
+            )
         if (self._todo == layout.NEED_CELLS).any():
             self._grow_cells(self._cells.shape[1] // layout.CELL, np.zeros(self.num_envs, bool))
         if (self._todo == layout.NEED_LOG).any():
@@ -237,6 +254,7 @@ class SimBackend:
             block[:, which] = 0
         b.queue[which] = 0
         b.gpu_busy[which] = 0
+        b.cpu[which] = 0
         for e in np.flatnonzero(which):
             b.present[e] = [not (a[:, 0] == 0).any() if len(a) else True for a in self._plans[e].absent_ns]
         for s, instance in enumerate(cluster.instances):
@@ -245,6 +263,7 @@ class SimBackend:
             b.counts[20, which, s] = x.timeout_ns
             b.flags[0, which, s] = instance.active
             b.flags[1, which, s] = 0
+            b.cpu[which, instance.device] += (x.pre + x.post) * instance.active * b.present[which, instance.device]
         for r, route in enumerate(cluster.routes):
             b.shares[which, r] = route.share_milli
 

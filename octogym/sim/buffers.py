@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from octogym.cluster.topology import Cluster
 from octogym.cluster.telemetry import BINS, Telemetry
+from octogym.cluster.topology import Cluster
 
 
 class Buffers:

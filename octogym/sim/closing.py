@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from octogym.cluster.telemetry import BINS
-from octogym.sim.jit import jit
+from octogym.sim.gpu import settle
+from octogym.sim.jit import inline, jit
 from octogym.sim.layout import (
     A_CAM,
     A_GPU,
@@ -93,9 +94,9 @@ from octogym.sim.layout import (
     SET_BY,
     SHOWN_POST,
     SHOWN_PRE,
+    THREAD,
     TIMEOUT,
 )
-from octogym.sim.gpu import settle
 from octogym.sim.links import rate_at
 
 
@@ -133,9 +134,9 @@ def all_overdue(m, cells, tab, now):
         if m[i + Q1_N] > 0:
             count_overdue(m, cells, tab, m[i + Q1_HEAD], now)
         for k in range(m[i + PRE_HIGH]):
-            if m[i + PRE_DONE + k] != INF:
-                cells[m[i + PRE_ITEM + k] + NEXT] = NIL
-                count_overdue(m, cells, tab, m[i + PRE_ITEM + k], now)
+            if m[i + PRE_DONE + THREAD * k] != INF:
+                cells[m[i + PRE_ITEM + THREAD * k] + NEXT] = NIL
+                count_overdue(m, cells, tab, m[i + PRE_ITEM + THREAD * k], now)
         if m[i + FRAME_N] > 0:
             count_overdue(m, cells, tab, m[i + FRAME_HEAD], now)
         if m[i + HAND_FRAMES] > 0:
@@ -146,8 +147,8 @@ def all_overdue(m, cells, tab, now):
         if m[i + Q4_N] > 0:
             count_overdue_batches(m, cells, tab, m[i + Q4_HEAD], now)
         for k in range(m[i + POST_HIGH]):
-            if m[i + POST_BATCH + k] != NIL:
-                count_overdue(m, cells, tab, m[i + POST_ITEM + k], now)
+            if m[i + POST_BATCH + THREAD * k] != NIL:
+                count_overdue(m, cells, tab, m[i + POST_ITEM + THREAD * k], now)
     for link in range(2 * tab[N_DEVICE]):
         state = tab[O_LINK] + link * LINK
         if m[state + LINK_CUR] != NIL:
@@ -155,7 +156,7 @@ def all_overdue(m, cells, tab, now):
         count_overdue_messages(m, cells, tab, m[state + LINK_HEAD], now)
 
 
-@jit
+@inline
 def begin_window(m, tab, hist):
     """Counters and histograms of a new window."""
     for s in range(tab[N_INST]):
@@ -163,7 +164,7 @@ def begin_window(m, tab, hist):
         for k in range(COUNTS):
             m[i + LAST_COUNTS + k] = m[i + ARRIVED + k]
         for k in range(m[i + POST_HIGH]):
-            m[i + LATENCY + k] = NIL
+            m[i + LATENCY + THREAD * k] = NIL
         for b in range(m[i + HIST_LOW], m[i + HIST_HIGH] + 1):
             hist[s * BINS + b] = 0
         at = (tab[N_INST] + s) * BINS
@@ -183,7 +184,7 @@ def begin_window(m, tab, hist):
         m[at + GPU_SEEN] = m[at + GPU_BUSY]
 
 
-@jit
+@inline
 def report_instances(m, tab, e, counts, settings, queue, flags, share):
     """Rows of the instances, [F, E, S] blocks in the order of `octogym.sim.buffers`."""
     for s in range(tab[N_INST]):
@@ -195,8 +196,8 @@ def report_instances(m, tab, e, counts, settings, queue, flags, share):
         counts[18, e, s] = m[i + IN_STAGE]
         total, samples = 0, 0
         for k in range(m[i + POST_HIGH]):
-            if m[i + LATENCY + k] != NIL:
-                total += m[i + LATENCY + k]
+            if m[i + LATENCY + THREAD * k] != NIL:
+                total += m[i + LATENCY + THREAD * k]
                 samples += 1
         counts[19, e, s] = total // samples if samples else 0
         counts[20, e, s] = m[i + TIMEOUT]
@@ -221,7 +222,7 @@ def report_instances(m, tab, e, counts, settings, queue, flags, share):
         share[e, r] = m[tab[O_ROUTE] + r * ROUTE + ROUTE_SHARE]
 
 
-@jit
+@inline
 def report_cameras(m, cells, tab, e, cameras, now):
     in_flight_any = False
     for c in range(tab[N_CAM]):
@@ -240,7 +241,7 @@ def report_cameras(m, cells, tab, e, cameras, now):
         cameras[15, e, c] = m[tab[O_CAM] + c * CAM + CAM_OVERDUE]
 
 
-@jit
+@inline
 def report_devices(m, tab, plan, e, present, gpu_busy, links, start, now):
     for d in range(tab[N_DEVICE]):
         present[e, d] = m[tab[O_PRESENT] + d]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from octogym.cluster.settings import KEEP_SHARE, MAX_THREADS
 from octogym.cluster.telemetry import BY_HOST, BY_SAFE
 from octogym.sim.intake import close_hand, fill_threads, frame_to_hand, schedule_start, set_due
-from octogym.sim.jit import jit
+from octogym.sim.jit import inline, jit
 from octogym.sim.layout import (
     A_DEVICE,
     A_GROUP,
@@ -41,6 +41,7 @@ from octogym.sim.layout import (
     N_INST,
     NIL,
     O_GROUP,
+    O_PRESENT,
     O_ROUTE,
     PACK,
     POST,
@@ -60,17 +61,18 @@ from octogym.sim.layout import (
     SHARES_VALID,
     SHOWN_POST,
     SHOWN_PRE,
+    THREAD,
     TIMEOUT,
 )
 from octogym.sim.post import schedule_post
 
 
-@jit
+@inline
 def set_threads(m, s, pre, post, now):
     """Thread counts in force; new post threads are idle from now on."""
     i = HEADER + s * INST
     for k in range(m[i + POST], post):
-        m[i + POST_WAKE + k] = max(m[i + POST_WAKE + k], now)
+        m[i + POST_WAKE + THREAD * k] = max(m[i + POST_WAKE + THREAD * k], now)
     m[i + PRE] = pre
     m[i + POST] = post
 
@@ -96,7 +98,7 @@ def set_batching(m, cells, tab, log, s, pack, batch, timeout, now):
         m[i + HAND_DUE] = max(m[i + HAND_DUE], now)
 
 
-@jit
+@inline
 def ask_threads(m, s, pre, post, now):
     """A thread change applies when it is asked for twice in a row (fcpo spec 1.3)."""
     i = HEADER + s * INST
@@ -173,8 +175,9 @@ def stretch(m, cells, tab, cpu_threads, now):
         cpu_threads[d] = 0
     for s in range(tab[N_INST]):
         i = HEADER + s * INST
-        if m[i + ACTIVE]:
-            cpu_threads[tab[tab[A_INST] + s * I_WORDS + I_DEVICE]] += m[i + PRE] + m[i + POST]
+        d = tab[tab[A_INST] + s * I_WORDS + I_DEVICE]
+        if m[i + ACTIVE] and m[tab[O_PRESENT] + d]:
+            cpu_threads[d] += m[i + PRE] + m[i + POST]
     for s in range(tab[N_INST]):
         i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS
         d = tab[a + I_DEVICE]
@@ -185,7 +188,7 @@ def stretch(m, cells, tab, cpu_threads, now):
         m[i + POST_TIME] = (tab[a + I_POST_NS] * demand + cores - 1) // cores
         high = m[i + PRE]
         for k in range(high, MAX_THREADS):
-            if m[i + PRE_DONE + k] != INF:
+            if m[i + PRE_DONE + THREAD * k] != INF:
                 high = k + 1
         m[i + PRE_HIGH] = high
         m[i + POST_HIGH] = max(m[i + POST_HIGH], m[i + POST])

@@ -8,7 +8,7 @@ import numpy as np
 
 from octogym.cluster import draws
 from octogym.cluster.workload import END_ERROR, END_LOOP
-from octogym.sim.jit import jit
+from octogym.sim.jit import inline, jit
 from octogym.sim.keys import children, children_key, fold, found, leaves, uniform
 from octogym.sim.layout import (
     A_CAM,
@@ -68,6 +68,7 @@ from octogym.sim.layout import (
     O_GROUP,
     O_PRESENT,
     O_ROUTE,
+    ONE,
     PLAN_CAMERA_K,
     PLAN_HEADER,
     PLAN_SEGMENT,
@@ -135,7 +136,7 @@ def tijdeman(m, tab, group, low, high):
     return best
 
 
-@jit
+@inline
 def smooth_round_robin(m, tab, low, high):
     """Smooth weighted round robin: the option that the published executor used."""
     routes = tab[O_ROUTE]
@@ -150,7 +151,7 @@ def smooth_round_robin(m, tab, low, high):
     return best
 
 
-@jit
+@inline
 def reachable(m, tab, route):
     at = tab[A_ROUTE] + route * R_WORDS
     return m[HEADER + tab[at + R_TARGET] * INST + ACTIVE] == 1 and m[tab[O_PRESENT] + tab[at + R_DEVICE]] == 1
@@ -339,4 +340,4 @@ def camera_frame(m, cells, tab, plan, log, camera, now):
     cells[item + ITEM_LEAVES] = count
     cells[item + ITEM_CAM] = camera
     target = tab[tab[A_ROUTE] + route * R_WORDS + R_TARGET]
-    send(m, cells, tab, plan, log, group, tab[at + C_DEVICE], target, item, item, 1, tab[at + C_BYTES], now)
+    send(m, cells, tab, plan, log, group, tab[at + C_DEVICE], target, item, item, ONE, tab[at + C_BYTES], now)

@@ -11,8 +11,9 @@ import numba
 
 from octogym.sim import initial, pool
 from octogym.sim.kernel import step_env
-from octogym.sim.layout import CELL
-from octogym.sim.pointers import pointer, row_pointer
+from octogym.sim.layout import CELL, ZERO
+from octogym.sim.links import rate_at
+from octogym.sim.pointers import cells_region, hist_region, log_region, m_region, plan_region, tab_region
 
 _OPTIONS = {"error_model": "numpy", "nogil": True, "boundscheck": False, "cache": True}
 
@@ -31,28 +32,47 @@ def _build(source: int) -> tuple[Any, ...]:
     # `source` is a closure variable of each entry point, and so part of its cache key.
     @numba.njit(**_OPTIONS)
     def step_serial(low, high, todo, decision, m, cells, tab, plan, hist, log, out):
-        table = pointer(tab)
         for e in range(low, high):
             if todo[e] != source * 0:
-                rows = row_pointer(m, e), row_pointer(cells, e), row_pointer(plan, e), row_pointer(hist, e), row_pointer(log, e)
-                todo[e] = step_env(e, decision, rows[0], rows[1], table, rows[2], rows[3], rows[4], out)
+                todo[e] = step_env(
+                    e,
+                    decision,
+                    m_region(m, e),
+                    cells_region(cells, e),
+                    tab_region(tab, 0),
+                    plan_region(plan, e),
+                    hist_region(hist, e),
+                    log_region(log, e),
+                    out,
+                )
 
     @numba.njit(parallel=True, **_OPTIONS)
     def step_parallel(low, high, todo, decision, m, cells, tab, plan, hist, log, out):
-        table = pointer(tab)
         for e in numba.prange(low, high):
             if todo[e] != source * 0:
-                rows = row_pointer(m, e), row_pointer(cells, e), row_pointer(plan, e), row_pointer(hist, e), row_pointer(log, e)
-                todo[e] = step_env(e, decision, rows[0], rows[1], table, rows[2], rows[3], rows[4], out)
+                todo[e] = step_env(
+                    e,
+                    decision,
+                    m_region(m, e),
+                    cells_region(cells, e),
+                    tab_region(tab, 0),
+                    plan_region(plan, e),
+                    hist_region(hist, e),
+                    log_region(log, e),
+                    out,
+                )
 
     @numba.njit(**_OPTIONS)
-    def set_up(m, cells, tab, e, seed):
+    def set_up(m, cells, tab, plan, links, e, seed):
         n_cells = cells.shape[1] // CELL
-        initial.set_up(row_pointer(m, e), row_pointer(cells, e), pointer(tab), n_cells, seed + source * 0)
+        state, table = m_region(m, e), tab_region(tab, 0)
+        initial.set_up(state, cells_region(cells, e), table, n_cells, seed + source * 0)
+        for link in range(links.shape[2]):
+            links[0, e, link] = rate_at(state, table, plan_region(plan, e), link, ZERO)[0]
 
     @numba.njit(**_OPTIONS)
     def add_cells(m, cells, e, first, last):
-        pool.add_cells(row_pointer(m, e), row_pointer(cells, e), first + source * 0, last)
+        pool.add_cells(m_region(m, e), cells_region(cells, e), first + source * 0, last)
 
     return step_serial, step_parallel, set_up, add_cells
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from octogym.sim.intake import advance_pre, schedule_start
-from octogym.sim.jit import jit
+from octogym.sim.jit import inline, jit
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
     A_GPU,
@@ -33,6 +33,7 @@ from octogym.sim.layout import (
     INFER_FREE,
     INST,
     ITEM_KEY,
+    KIND_INFER,
     LINE_NEXT,
     N_INST,
     NEXT,
@@ -49,7 +50,7 @@ from octogym.sim.post import batch_to_post
 from octogym.sim.timers import set_timer
 
 
-@jit
+@inline
 def speed(tab, n):
     """Work that each of n batches in service loses per ns."""
     if n <= 1 or not tab[CONTENTION]:
@@ -94,7 +95,7 @@ def start_inference(m, cells, tab, gpu, s, now):
     a = tab[A_INST] + s * I_WORDS
     time = tab[tab[a + I_INFER] + cells[batch + BATCH_FRAMES] - 1]
     if tab[EXP_INFER]:
-        time = exponential(cells[cells[batch + BATCH_HEAD] + ITEM_KEY], tab[a + I_STAGE], 1, time)
+        time = exponential(cells[cells[batch + BATCH_HEAD] + ITEM_KEY], tab[a + I_STAGE], KIND_INFER, time)
     n = m[state + GPU_N]
     m[state + GPU_INST + n] = s
     m[state + GPU_WORK + n] = time * WORK

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from octogym.cluster import draws
+from octogym.cluster.settings import MAX_THREADS
+from octogym.cluster.telemetry import BINS
 from octogym.sim.emission import frame_time
 from octogym.sim.jit import jit
+from octogym.sim.keys import fold, uniform
 from octogym.sim.layout import (
     A_CAM,
     A_INST,
@@ -63,13 +66,12 @@ from octogym.sim.layout import (
     SEED_KEY,
     SHOWN_POST,
     SHOWN_PRE,
+    THREAD,
     TIMEOUT,
+    ZERO,
 )
-from octogym.sim.keys import fold, uniform
 from octogym.sim.pool import add_cells
 from octogym.sim.timers import clear_timers, set_timer
-from octogym.cluster.settings import MAX_THREADS
-from octogym.cluster.telemetry import BINS
 
 _PHASE = draws.PHASE
 
@@ -93,8 +95,8 @@ def set_up(m, cells, tab, n_cells, seed):
         m[i + HIST_LOW] = m[i + LEAF_LOW] = BINS
         m[i + HIST_HIGH] = m[i + LEAF_HIGH] = -1
         for k in range(MAX_THREADS):
-            m[i + PRE_DONE + k] = INF
-            m[i + POST_BATCH + k] = m[i + LATENCY + k] = NIL
+            m[i + PRE_DONE + THREAD * k] = INF
+            m[i + POST_BATCH + THREAD * k] = m[i + LATENCY + THREAD * k] = NIL
     for gpu in range(tab[N_GPU]):
         m[tab[O_GPU] + gpu * GPU + GPU_HEAD] = NIL
     for link in range(2 * tab[N_DEVICE]):
@@ -108,4 +110,4 @@ def set_up(m, cells, tab, n_cells, seed):
         key = fold(fold(np.uint64(m[SEED_KEY]), _PHASE), np.uint64(c))
         m[tab[O_CAM] + c * CAM + CAM_PHASE] = np.int64(uniform(key) * gap)
         entity = tab[N_INST] + tab[N_GPU] + 2 * tab[N_DEVICE] + c
-        set_timer(m, tab, entity, frame_time(m, tab, c, 0, 0))
+        set_timer(m, tab, entity, frame_time(m, tab, c, ZERO, ZERO))

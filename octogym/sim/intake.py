@@ -7,7 +7,7 @@ In between nothing outside the instance can change what happens there.
 from __future__ import annotations
 
 from octogym.sim.account import drop_batch, end_item
-from octogym.sim.jit import jit
+from octogym.sim.jit import inline, jit
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
     A_INST,
@@ -50,6 +50,7 @@ from octogym.sim.layout import (
     ITEM_ARRIVE,
     ITEM_BIRTH,
     ITEM_KEY,
+    KIND_PRE,
     LAZY,
     N_CAM,
     N_DEVICE,
@@ -57,7 +58,6 @@ from octogym.sim.layout import (
     N_INST,
     NEXT,
     NIL,
-    O_TIMES,
     PACK,
     PRE,
     PRE_BUSY,
@@ -71,13 +71,14 @@ from octogym.sim.layout import (
     Q3_HEAD,
     Q3_N,
     Q3_TAIL,
+    THREAD,
     TIMEOUT,
 )
 from octogym.sim.pool import take_cell
-from octogym.sim.timers import set_timer
+from octogym.sim.timers import set_timer, timer
 
 
-@jit
+@inline
 def ready_timer(tab, s):
     """Entity number of the batch start of instance s."""
     return tab[N_INST] + tab[N_GPU] + 2 * tab[N_DEVICE] + tab[N_CAM] + s
@@ -89,18 +90,18 @@ def start_pre(m, cells, tab, s, thread, item, now):
     time = m[i + PRE_TIME]
     if tab[EXP_PRE]:
         stage = tab[tab[A_INST] + s * I_WORDS + I_STAGE]
-        time = exponential(cells[item + ITEM_KEY], stage, 0, time)
-    m[i + PRE_DONE + thread] = now + time
-    m[i + PRE_ITEM + thread] = item
+        time = exponential(cells[item + ITEM_KEY], stage, KIND_PRE, time)
+    m[i + PRE_DONE + THREAD * thread] = now + time
+    m[i + PRE_ITEM + THREAD * thread] = item
     m[i + PRE_BUSY] += 1
 
 
-@jit
+@inline
 def fill_threads(m, cells, tab, s, now):
     """Idle pre threads take from Q1; only a change of settings leaves both."""
     i = HEADER + s * INST
     for thread in range(m[i + PRE]):
-        if m[i + PRE_DONE + thread] == INF and m[i + Q1_N] > 0:
+        if m[i + PRE_DONE + THREAD * thread] == INF and m[i + Q1_N] > 0:
             item = m[i + Q1_HEAD]
             m[i + Q1_HEAD] = cells[item + NEXT]
             m[i + Q1_N] -= 1
@@ -133,7 +134,7 @@ def close_hand(m, cells, tab, log, s, now):
     m[i + HAND_DUE] = INF
 
 
-@jit
+@inline
 def deadline_of(m, cells, tab, s, item):
     """When deadline batching lets the batch of `item` go."""
     i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS
@@ -182,8 +183,8 @@ def advance_pre(m, cells, tab, log, s, until):
         time, thread = INF, 0
         if m[i + PRE_BUSY] > 0:
             for k in range(m[i + PRE_HIGH]):
-                if m[i + PRE_DONE + k] < time:
-                    time, thread = m[i + PRE_DONE + k], k
+                if m[i + PRE_DONE + THREAD * k] < time:
+                    time, thread = m[i + PRE_DONE + THREAD * k], k
         if m[i + HAND_DUE] < time:
             if m[i + HAND_DUE] > until:
                 return
@@ -191,7 +192,7 @@ def advance_pre(m, cells, tab, log, s, until):
             continue
         if time > until:
             return
-        item = m[i + PRE_ITEM + thread]
+        item = m[i + PRE_ITEM + THREAD * thread]
         if m[i + Q1_N] > 0 and thread < m[i + PRE]:
             following = m[i + Q1_HEAD]
             m[i + Q1_HEAD] = cells[following + NEXT]
@@ -199,7 +200,7 @@ def advance_pre(m, cells, tab, log, s, until):
             m[i + PRE_BUSY] -= 1
             start_pre(m, cells, tab, s, thread, following, time)
         else:
-            m[i + PRE_DONE + thread] = INF
+            m[i + PRE_DONE + THREAD * thread] = INF
             m[i + PRE_BUSY] -= 1
         cells[item + NEXT] = NIL
         if m[i + FRAME_N] == 0:
@@ -222,13 +223,13 @@ def batch_time(m, tab, s):
         return m[i + HAND_DUE]
     first, second, threads = INF, INF, 0
     for k in range(m[i + PRE_HIGH]):
-        done = m[i + PRE_DONE + k]
+        done = m[i + PRE_DONE + THREAD * k]
         if done < first:
             first, second = done, first
         elif done < second:
             second = done
-    if m[i + TIMEOUT] != 0 and m[i + HAND_FRAMES] == 0:
-        return first
+    if m[i + TIMEOUT] < 0 or (m[i + TIMEOUT] > 0 and m[i + HAND_FRAMES] == 0):
+        return min(first, m[i + HAND_DUE])  # the next image may be what sets when the hand is due
     need = (m[i + BATCH] - m[i + HAND_FRAMES]) * m[i + PACK] - m[i + FRAME_N]
     if need > busy + m[i + Q1_N]:
         return m[i + HAND_DUE]
@@ -272,7 +273,7 @@ def receive(m, cells, tab, log, s, item, now, checked):
             continue
         m[i + IN_STAGE] += 1
         cells[item + NEXT] = NIL
-        if m[i + PRE_BUSY] < m[i + PRE] and take_thread(m, cells, tab, s, item, now):
+        if m[i + Q1_N] == 0 and take_thread(m, cells, tab, s, item, now):
             item = after
             continue
         if m[i + Q1_N] >= tab[a + I_CAP1]:
@@ -289,16 +290,16 @@ def receive(m, cells, tab, log, s, item, now, checked):
         m[i + Q1_N] += 1
         item = after
     # More requests cannot change a time once found, unless a timeout is due before the batch is full.
-    if m[i + INFER] == NIL and (m[i + TIMEOUT] != 0 or m[tab[O_TIMES] + ready_timer(tab, s)] == INF):
+    if m[i + INFER] == NIL and (m[i + TIMEOUT] != 0 or timer(m, tab, ready_timer(tab, s)) == INF):
         schedule_start(m, tab, s, now)
 
 
-@jit
+@inline
 def take_thread(m, cells, tab, s, item, now):
     """The lowest idle thread in force takes `item`; False if there is none."""
     i = HEADER + s * INST
     for thread in range(m[i + PRE]):
-        if m[i + PRE_DONE + thread] == INF:
+        if m[i + PRE_DONE + THREAD * thread] == INF:
             start_pre(m, cells, tab, s, thread, item, now)
             return True
     return False

@@ -8,7 +8,7 @@ from octogym.sim.decide import set_instance, set_shares, stretch
 from octogym.sim.emission import camera_frame
 from octogym.sim.gpu import batch_start, inference_done
 from octogym.sim.intake import advance_pre
-from octogym.sim.jit import jit
+from octogym.sim.jit import inline
 from octogym.sim.layout import (
     BURST,
     CURSOR,
@@ -21,8 +21,7 @@ from octogym.sim.layout import (
     N_INST,
     NEED_CELLS,
     NEED_LOG,
-    O_TIMES,
-    O_WINNERS,
+    O_TREE,
     PERIOD,
     PHASE,
     RUNNING_OK,
@@ -33,7 +32,7 @@ from octogym.sim.links import downlink_done, uplink_done
 from octogym.sim.post import advance_post, schedule_post
 
 
-@jit
+@inline
 def short_of(m):
     """What must grow before the next event: NEED_CELLS, NEED_LOG, or nothing."""
     if m[FREE_N] < m[BURST]:
@@ -43,18 +42,17 @@ def short_of(m):
     return RUNNING_OK
 
 
-@jit
+@inline
 def run_events(m, cells, tab, plan, hist, log, until):
     """Events up to `until`, included; stops early with a status if something must grow or a trace has ended."""
-    times, root = tab[O_TIMES], tab[O_WINNERS] + 1
+    root = tab[O_TREE] + 2
     gpus = tab[N_INST]
     uplinks = gpus + tab[N_GPU]
     downlinks = uplinks + tab[N_DEVICE]
     cameras = downlinks + tab[N_DEVICE]
     starts = cameras + tab[N_CAM]
     while True:
-        entity = m[root]
-        now = m[times + entity]
+        now, entity = m[root], m[root + 1]
         if now > until:
             return RUNNING_OK
         status = short_of(m)
@@ -75,7 +73,7 @@ def run_events(m, cells, tab, plan, hist, log, until):
             schedule_post(m, tab, entity)
 
 
-@jit
+@inline
 def step_env(e, decision, m, cells, tab, plan, hist, log, out):
     """One window of environment e; returns a status, RUNNING_OK when it is complete. Called again it goes on where it was."""
     active, pack, batch, pre, post, timeout, share = decision
@@ -93,7 +91,18 @@ def step_env(e, decision, m, cells, tab, plan, hist, log, out):
             if status != RUNNING_OK:
                 return status
             set_instance(
-                m, cells, tab, log, s, active[e, s], pack[e, s], batch[e, s], pre[e, s], post[e, s], timeout[e, s], start
+                m,
+                cells,
+                tab,
+                log,
+                s,
+                active[e, s],
+                pack[e, s],
+                batch[e, s],
+                pre[e, s],
+                post[e, s],
+                timeout[e, s],
+                start,
             )
         set_shares(m, tab, share[e])
         stretch(m, cells, tab, cpu[e], start)

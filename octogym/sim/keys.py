@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from octogym.cluster import draws
-from octogym.sim.jit import jit
+from octogym.sim.jit import inline, jit
 from octogym.sim.layout import (
     A_STAGE,
     S_CHILDREN,
@@ -25,7 +25,7 @@ _CHILDREN, _SERVICE, _RECALL = draws.CHILDREN, draws.SERVICE, draws.RECALL
 _SHIFT = np.uint64(11)
 
 
-@jit
+@inline
 def below(key, threshold):
     """Whether uniform(key) < threshold / 2**53, in integers."""
     return np.int64(key >> _SHIFT) < threshold
@@ -37,7 +37,7 @@ def found(key, threshold):
     return threshold >= 1 << 53 or below(fold(key, _RECALL), threshold)
 
 
-@jit
+@inline
 def children_key(tab, stage, key):
     """Key that the crops of request `key` at `stage` are folded from."""
     return fold(fold(key, _CHILDREN), np.uint64(stage))
@@ -59,6 +59,13 @@ def children(tab, stage, base):
 @jit
 def leaves(tab, stage, key):
     """Leaf results of request `key` at `stage` (not a first stage): fixed by the key alone."""
+    fixed = tab[tab[A_STAGE] + stage * S_WORDS + S_FIXED]
+    return fixed if fixed >= 0 else drawn_leaves(tab, stage, key)
+
+
+@jit
+def drawn_leaves(tab, stage, key):
+    """`leaves` where they depend on the key."""
     at = tab[A_STAGE] + stage * S_WORDS
     total = tab[at + S_FIXED]
     if total >= 0:
@@ -68,12 +75,12 @@ def leaves(tab, stage, key):
     for j in range(children(tab, stage, base)):
         child = fold(base, np.uint64(j))
         for k in range(tab[at + S_N_EDGES]):
-            total += leaves(tab, tab[tab[at + S_EDGES] + 2 * k], child)
+            total += drawn_leaves(tab, tab[tab[at + S_EDGES] + 2 * k], child)
     return total
 
 
 @jit
 def exponential(key, stage, kind, mean):
     """Exponential service time in ns for a request's key; kind 0 pre, 1 inference, 2 post."""
-    u = uniform(fold(fold(fold(key, _SERVICE), np.uint64(stage)), np.uint64(kind)))
+    u = uniform(fold(fold(fold(np.uint64(key), _SERVICE), np.uint64(stage)), np.uint64(kind)))
     return max(1, np.int64(math.floor(-math.log(1.0 - u) * mean)))

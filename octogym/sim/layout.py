@@ -7,10 +7,18 @@ is read as `m[record + FIELD]`; records of one kind lie one after the other.
 
 from __future__ import annotations
 
+import numpy as np
+
 from octogym.cluster.settings import MAX_THREADS
 
-INF = 1 << 62
-NIL = -1
+
+def _numbers(n):
+    """0 to n - 1 as typed constants: Numba would compile a function anew for each Python integer it is called with."""
+    return (np.int64(k) for k in range(n))
+
+
+INF = np.int64(1 << 62)
+NIL = np.int64(-1)
 #: GPU work units per ns of a batch alone on its GPU; divisible by n (n + 9) / 10 for n = 1..8 (docs/contract.md 7).
 WORK = 12252240
 MAX_LANES = 8
@@ -88,15 +96,17 @@ RUNNING_OK, NEED_CELLS, NEED_LOG, TRACE_ENDED = 0, 1, 2, 3
     LEAF_LOW,
     LEAF_HIGH,
     LAST_COUNTS,  # the nine counters at the window's start
-) = range(54)
+) = _numbers(54)
 COUNTS = 9
-PRE_DONE = LAST_COUNTS + COUNTS  # [MAX_THREADS] completion time, INF = idle
-PRE_ITEM = PRE_DONE + MAX_THREADS
-POST_WAKE = PRE_ITEM + MAX_THREADS  # [MAX_THREADS] next completion, or end of rest
-POST_BATCH = POST_WAKE + MAX_THREADS
-POST_ITEM = POST_BATCH + MAX_THREADS
-LATENCY = POST_ITEM + MAX_THREADS  # [MAX_THREADS] weighted average, NIL = no sample
-INST = LATENCY + MAX_THREADS  # words of a record
+#: Thread k's words lie at THREAD x k, what its stages use together in one cache line.
+THREAD = 8
+PRE_DONE = LAST_COUNTS + COUNTS  # completion time, INF = idle
+PRE_ITEM = PRE_DONE + 1
+POST_WAKE = PRE_DONE + 2  # next completion, or end of rest
+POST_BATCH = PRE_DONE + 3
+POST_ITEM = PRE_DONE + 4
+LATENCY = PRE_DONE + 5  # weighted average, NIL = no sample
+INST = PRE_DONE + THREAD * MAX_THREADS  # words of a record
 
 # --- m: other records ------------------------------------------------------------------------------------------------
 GROUP_N, GROUP_Q5, GROUP_KEPT, GROUP = 0, 1, 2, 4
@@ -129,7 +139,7 @@ GPU = GPU_WORK + MAX_LANES
     CAM_MISSED,
     CAM_LOST,
     CAM_OVERDUE,
-) = range(12)
+) = _numbers(12)
 CAM_LAST = 12  # [8] the counters from CAM_FRAMES on at the window's start
 CAM = CAM_LAST + 8
 
@@ -145,7 +155,11 @@ MAX_OBJECTS = 65535
 
 # --- log of finished requests (tests) -----------------------------------------------------------------------------------
 LOG = 6
-FATE_COMPLETED, FATE_FULL, FATE_LATE, FATE_LOST, FATE_OUT = range(5)
+FATE_COMPLETED, FATE_FULL, FATE_LATE, FATE_LOST, FATE_OUT = _numbers(5)
+#: Kinds of service in the keys of exponential times; whether a request passes a receiver; time 0.
+KIND_PRE, KIND_INFER, KIND_POST = _numbers(3)
+CHECKED = np.bool_(True)
+ZERO, ONE = _numbers(2)
 
 # --- tab: header ---------------------------------------------------------------------------------------------------------
 (
@@ -162,8 +176,7 @@ FATE_COMPLETED, FATE_FULL, FATE_LATE, FATE_LOST, FATE_OUT = range(5)
     O_LINK,
     O_CAM,
     O_PRESENT,
-    O_TIMES,
-    O_WINNERS,
+    O_TREE,
     N_LEAVES,
     A_INST,  # offsets of the tables in tab
     A_GROUP,
@@ -188,7 +201,7 @@ FATE_COMPLETED, FATE_FULL, FATE_LATE, FATE_LOST, FATE_OUT = range(5)
     SHARES_VALID,
     COUNTS_END,
     RATES_END,
-) = range(39)
+) = range(38)
 TAB_HEADER = 48
 (
     I_DEVICE,

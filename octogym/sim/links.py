@@ -5,7 +5,7 @@ from __future__ import annotations
 from octogym.cluster.workload import DEFAULT_BIT_PER_S, END_ERROR, END_LOOP
 from octogym.sim.account import write_log
 from octogym.sim.intake import receive
-from octogym.sim.jit import jit
+from octogym.sim.jit import inline, jit
 from octogym.sim.layout import (
     A_GROUP,
     A_INST,
@@ -13,6 +13,7 @@ from octogym.sim.layout import (
     CAM,
     CAM_DROPPED,
     CAM_LOST,
+    CHECKED,
     DROPPED_OUT,
     FATE_LOST,
     FATE_OUT,
@@ -210,7 +211,7 @@ def send(m, cells, tab, plan, log, group, device, target, head, tail, n, size, n
     m[waiting] += 1
 
 
-@jit
+@inline
 def append(m, cells, state, message):
     cells[message + NEXT] = NIL
     if m[state + LINK_HEAD] == NIL:
@@ -220,14 +221,14 @@ def append(m, cells, state, message):
     m[state + LINK_TAIL] = message
 
 
-@jit
+@inline
 def take_first(m, cells, state):
     message = m[state + LINK_HEAD]
     m[state + LINK_HEAD] = cells[message + NEXT]
     return message
 
 
-@jit
+@inline
 def end_transmission(m, cells, tab, link, now):
     """Close the books on the message that `link` has sent, and return it."""
     state = tab[O_LINK] + link * LINK
@@ -259,7 +260,7 @@ def uplink_done(m, cells, tab, plan, log, device, now):
     start_transmission(m, cells, tab, plan, device, following, now)
 
 
-@jit
+@inline
 def start_downlink(m, cells, tab, plan, down, now):
     """An idle downlink takes the first message, which may still be on its way."""
     state = tab[O_LINK] + down * LINK
@@ -277,5 +278,5 @@ def downlink_done(m, cells, tab, plan, log, down, now):
     """The message arrives at its instance."""
     message = end_transmission(m, cells, tab, down, now)
     start_downlink(m, cells, tab, plan, down, now)
-    receive(m, cells, tab, log, cells[message + MSG_TARGET], cells[message + MSG_HEAD], now, True)
+    receive(m, cells, tab, log, cells[message + MSG_TARGET], cells[message + MSG_HEAD], now, CHECKED)
     free_cell(m, cells, message)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from octogym.sim.jit import jit
+from octogym.sim.jit import inline, jit
 from octogym.sim.layout import CELL, FREE, FREE_N, NEXT, NIL
 
 
-@jit
+@inline
 def take_cell(m, cells):
     """A free cell; the event loop sees to it that there is one."""
     cell = m[FREE]
@@ -16,7 +16,7 @@ def take_cell(m, cells):
     return cell
 
 
-@jit
+@inline
 def free_cell(m, cells, cell):
     cells[cell + NEXT] = m[FREE]
     m[FREE] = cell

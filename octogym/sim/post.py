@@ -6,9 +6,11 @@ Other instances have a timer, since what they emit goes on to others.
 
 from __future__ import annotations
 
+from octogym.cluster.telemetry import BINS
 from octogym.sim.account import drop_batch, free_cell, write_log
+from octogym.sim.bits import bit_length
 from octogym.sim.emission import emit
-from octogym.sim.jit import jit
+from octogym.sim.jit import inline, jit
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
     A_INST,
@@ -38,6 +40,7 @@ from octogym.sim.layout import (
     ITEM_CAM,
     ITEM_KEY,
     ITEM_LEAVES,
+    KIND_POST,
     LATENCY,
     LEAF_HIGH,
     LEAF_LOW,
@@ -56,33 +59,28 @@ from octogym.sim.layout import (
     Q4_HEAD,
     Q4_N,
     Q4_TAIL,
+    THREAD,
 )
 from octogym.sim.timers import set_timer
-from octogym.cluster.telemetry import BINS
 
 
-@jit
+@inline
 def latency_bin(latency):
     """Bin of a latency in ns: 64 per octave from 0.1 ms; the inverse of `latency_bin_edges_ns`."""
     x = latency * 2 // 3125  # 64 units to 0.1 ms
     if x < 64:
         return 0
-    octave = 0
-    while x >= 128 << 8:
-        x >>= 8
-        octave += 8
-    while x >= 128:
-        x >>= 1
-        octave += 1
+    octave = bit_length(x) - 7
+    x >>= octave
     return min(1 + octave * 64 + x - 64, BINS - 1)
 
 
-@jit
+@inline
 def post_time(m, cells, tab, s, item):
     time = m[HEADER + s * INST + POST_TIME]
     if tab[EXP_POST]:
         stage = tab[tab[A_INST] + s * I_WORDS + I_STAGE]
-        time = exponential(cells[item + ITEM_KEY], stage, 2, time)
+        time = exponential(cells[item + ITEM_KEY], stage, KIND_POST, time)
     return time
 
 
@@ -91,10 +89,10 @@ def take_batch(m, cells, tab, s, thread, batch, now):
     """A post thread takes a batch: its images' local latencies are known now."""
     i = HEADER + s * INST
     head = cells[batch + BATCH_HEAD]
-    m[i + POST_BATCH + thread] = batch
-    m[i + POST_ITEM + thread] = head
-    m[i + POST_WAKE + thread] = now + post_time(m, cells, tab, s, head)
-    average = m[i + LATENCY + thread]
+    m[i + POST_BATCH + THREAD * thread] = batch
+    m[i + POST_ITEM + THREAD * thread] = head
+    m[i + POST_WAKE + THREAD * thread] = now + post_time(m, cells, tab, s, head)
+    average = m[i + LATENCY + THREAD * thread]
     item = head
     while item != NIL:
         sample = now - cells[item + ITEM_ARRIVE]
@@ -105,7 +103,7 @@ def take_batch(m, cells, tab, s, thread, batch, now):
         else:
             average = (4 * average + sample) // 5
         item = cells[item + NEXT]
-    m[i + LATENCY + thread] = average
+    m[i + LATENCY + THREAD * thread] = average
 
 
 @jit
@@ -139,9 +137,9 @@ def next_post(m, s):
     i = HEADER + s * INST
     time, thread = INF, 0
     for k in range(m[i + POST_HIGH]):
-        if m[i + POST_BATCH + k] != NIL or (m[i + Q4_N] > 0 and k < m[i + POST]):
-            if m[i + POST_WAKE + k] < time:
-                time, thread = m[i + POST_WAKE + k], k
+        if m[i + POST_BATCH + THREAD * k] != NIL or (m[i + Q4_N] > 0 and k < m[i + POST]):
+            if m[i + POST_WAKE + THREAD * k] < time:
+                time, thread = m[i + POST_WAKE + THREAD * k], k
     return time, thread
 
 
@@ -153,23 +151,23 @@ def advance_post(m, cells, tab, plan, hist, log, s, until):
         time, thread = next_post(m, s)
         if time > until:
             return
-        batch = m[i + POST_BATCH + thread]
+        batch = m[i + POST_BATCH + THREAD * thread]
         if batch == NIL:
             batch = m[i + Q4_HEAD]
             m[i + Q4_HEAD] = cells[batch + NEXT]
             m[i + Q4_N] -= 1
             take_batch(m, cells, tab, s, thread, batch, time)
             continue
-        item = m[i + POST_ITEM + thread]
+        item = m[i + POST_ITEM + THREAD * thread]
         following = cells[item + NEXT]
         pack = cells[batch + BATCH_PACK]
         if following == NIL:
             free_cell(m, cells, batch)
-            m[i + POST_BATCH + thread] = NIL
-            m[i + POST_WAKE + thread] = time + tab[PAUSE]
+            m[i + POST_BATCH + THREAD * thread] = NIL
+            m[i + POST_WAKE + THREAD * thread] = time + tab[PAUSE]
         else:
-            m[i + POST_ITEM + thread] = following
-            m[i + POST_WAKE + thread] = time + post_time(m, cells, tab, s, following)
+            m[i + POST_ITEM + THREAD * thread] = following
+            m[i + POST_WAKE + THREAD * thread] = time + post_time(m, cells, tab, s, following)
         finish_image(m, cells, tab, plan, hist, log, s, item, pack, time)
 
 
@@ -188,7 +186,7 @@ def batch_to_post(m, cells, tab, plan, hist, log, s, batch, now):
     advance_post(m, cells, tab, plan, hist, log, s, now)
     idle = NIL
     for k in range(m[i + POST]):
-        if m[i + POST_BATCH + k] == NIL and m[i + POST_WAKE + k] <= now:
+        if m[i + POST_BATCH + THREAD * k] == NIL and m[i + POST_WAKE + THREAD * k] <= now:
             idle = k
             break
     if idle != NIL:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from octogym.cluster.scenario import Scenario
+from octogym.cluster.settings import PACK_RECALL
 from octogym.cluster.topology import Cluster
 from octogym.cluster.workload import WorkloadPlan
-from octogym.cluster.settings import PACK_RECALL
 from octogym.sim import layout as at
 
 _ONE = 1 << 53
@@ -42,7 +42,7 @@ class _Writer:
 
 @dataclass(frozen=True)
 class Tables:
-    """`tab` int64 [W]; `words`: length of m; `burst`: free cells one event may need at the trace's own counts (factor 1)."""
+    """`tab` int64 [1, W]; `words`: length of m; `burst`: free cells one event may need at the trace's own counts (factor 1)."""
 
     tab: np.ndarray
     words: int
@@ -77,7 +77,9 @@ def build_tables(scenario: Scenario) -> Tables:
     header[at.A_ROUTE] = w.table(
         [[r.target, cluster.instances[r.target].device, r.share_milli, r.group] for r in cluster.routes]
     )
-    header[at.A_GPU] = w.table([[device.type.lanes, d] for d, device in enumerate(cluster.devices) for _ in range(device.type.gpus)])
+    header[at.A_GPU] = w.table(
+        [[device.type.lanes, d] for d, device in enumerate(cluster.devices) for _ in range(device.type.gpus)]
+    )
     header[at.A_DEVICE] = w.table([[device.type.cores, d] for d, device in enumerate(cluster.devices)])
     by_source = {group[0].source: number for number, group in enumerate(groups)}
     header[at.A_CAM] = w.table(
@@ -92,7 +94,7 @@ def build_tables(scenario: Scenario) -> Tables:
     fan_out = max([1, *(len(cluster.out_edges(k)) * max(1, len(s.children) - 1) for k, s in enumerate(cluster.stages))])
     room = max([0, *(cluster.stages[i.stage].queues[0] for i in cluster.instances)])
     counts = scenario.counts.counts
-    return Tables(np.array(w.words, np.int64), words, int(counts.sum(1).max()) if counts.size else 0, fan_out, room)
+    return Tables(np.array([w.words], np.int64), words, int(counts.sum(1).max()) if counts.size else 0, fan_out, room)
 
 
 def _groups(cluster: Cluster) -> list[list]:
@@ -114,7 +116,16 @@ def _group_row(cluster: Cluster, group: list) -> list[int]:
     if first.source < cluster.S:
         edge, source = cluster.edges[first.edge], cluster.instances[first.source]
         capacity = cluster.stages[source.stage].queues[4]
-        return [first.source, first.stage, edge.object_class, edge.crop_bytes, low, low + len(group), source.device, capacity]
+        return [
+            first.source,
+            first.stage,
+            edge.object_class,
+            edge.crop_bytes,
+            low,
+            low + len(group),
+            source.device,
+            capacity,
+        ]
     camera = cluster.cameras[first.source - cluster.S]
     return [first.source, first.stage, -1, camera.frame_bytes, low, low + len(group), camera.device, 100]
 
@@ -203,9 +214,9 @@ def _sections(header: list[int], cluster: Cluster, groups: int) -> int:
         header[name] = where
         where += count * size
     entities = 2 * cluster.S + cluster.G + cluster.L + cluster.C
-    leaves = 1 << max(1, (entities - 1).bit_length())
-    header[at.N_LEAVES], header[at.O_TIMES], header[at.O_WINNERS] = leaves, where, where + leaves
-    return where + 3 * leaves
+    leaves = 1 << (entities - 1).bit_length()
+    header[at.N_LEAVES], header[at.O_TREE] = leaves, where
+    return where + 4 * leaves
 
 
 def pack_plan(plan: WorkloadPlan, cameras: int, links: int, absent: int) -> np.ndarray:

@@ -68,7 +68,7 @@ class Ledger:
 def telemetry_of(sim: ReferenceSim) -> dict[str, Any]:
     """The fields of `Telemetry` at the end of the window."""
     cluster, ledger = sim.cluster, sim.ledger
-    out: dict[str, Any] = {"t_ns": sim.now, "window_ns": cluster.period_ns}
+    out: dict[str, Any] = {"t_ns": sim.now, "window_ns": cluster.period_ns if sim.now else 0}
     for name, values in {**ledger.instance, **ledger.camera}.items():
         out[name] = np.array(values, np.int64) - np.array(ledger.before[name], np.int64)
         out["total_" + name] = np.array(values, np.int64)

@@ -87,6 +87,7 @@ def scenario(
     uplink: tuple[Sequence[int], Sequence[int], int] | None = None,
     options: SimOptions = SimOptions(),  # noqa: B008 (frozen)
     lazy_drop: bool = False,
+    period_ns: int = S,
 ) -> Scenario:
     """`objects`: per class, the same in every frame. `uplink`: starts (ns), rates (bit/s) and end (ns) of the trace of
     every uplink, which loops; None = 1 Gbit/s like every downlink."""
@@ -101,6 +102,7 @@ def scenario(
         classes=tuple(f"class{q}" for q in range(len(objects))),
         slo_ns={"pipe": cameras[0].slo_ns},
         lazy_drop=lazy_drop,
+        period_ns=period_ns,
     )
     counts = CountTable(("still",), np.array(objects, np.int16).reshape(1, -1, 1), np.array([1]), np.array([1000]))
     starts, rates, end = uplink or ([0], [10**9], S)
@@ -123,7 +125,7 @@ def single(
     cores: int = 100,
     queues: tuple = LONG,
     slo_ns: int = S,
-    objects: Sequence[int] = (1,),
+    period_ns: int = S,
 ) -> Scenario:
     """One camera whose frames one instance on the same device turns into results."""
     return scenario(
@@ -131,6 +133,6 @@ def single(
         [stage("detector", first=True, queues=queues)],
         [instance("cam/pipe.detector", 0, 0, times_ns, settings)],
         [camera(0, fps, slo_ns)],
-        objects=objects,
         options=options,
+        period_ns=period_ns,
     )

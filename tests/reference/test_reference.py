@@ -83,7 +83,7 @@ def test_a_change_of_packing_flushes():
     assert [end - p for end in ends(sim)][10:12] == [1134 * MS, 1136 * MS]
 
 
-# The hand holds two frames (p + 7, p + 507) of three when batch 2 comes at t = 1 s: it leaves whole, to end at 1027 and 1029.
+# The hand holds two frames (p + 7, p + 507) of three when batch 2 comes at t = 1 s: all leave, to end at 1027 and 1029.
 def test_a_smaller_batch_leaves_at_the_start_of_the_window():
     sim, keep, p = start(single(DETECTOR, fps=2, settings=Settings(batch=3)))
     assert p < 400 * MS

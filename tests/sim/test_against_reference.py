@@ -19,18 +19,20 @@ NOT_COMPARED = ("valid", "age_ns")
 
 
 def rows(log):
-    """Sorted rows of either log, as tuples of Python integers."""
+    """Sorted rows of either log, as tuples of Python integers; keys are 64 bits, signed or not."""
     if isinstance(log, np.ndarray):
-        return sorted(tuple(int(row[name]) for name in COLUMNS) for row in log)
-    return sorted((*row[:5], FATES.index(row[5])) for row in log)
+        found = [tuple(int(row[name]) for name in COLUMNS) for row in log]
+    else:
+        found = [(*row[:5], FATES.index(row[5])) for row in log]
+    return sorted((i, key % 2**64, *rest) for i, key, *rest in found)
 
 
 def check_telemetry(told: Telemetry, expected: dict, step: int) -> None:
     for field in fields(Telemetry):
         if field.name not in NOT_COMPARED:
-            mine = np.asarray(getattr(told, field.name)[0])
-            assert np.array_equal(mine, expected[field.name]), (
-                f"step {step}, {field.name}: simulator {mine.tolist()}, reference {np.asarray(expected[field.name]).tolist()}"
+            of_sim, of_reference = np.asarray(getattr(told, field.name)[0]), np.asarray(expected[field.name])
+            assert np.array_equal(of_sim, of_reference), (
+                f"step {step}, {field.name}: simulator {of_sim.tolist()}, reference {of_reference.tolist()}"
             )
 
 

@@ -10,7 +10,7 @@ from octogym.cluster.loading.document import SHIPPED
 def scale_document(agents: int) -> Dict[str, Any]:
     """The document of `scale-N`.
 
-    N // 2 devices, each with a detector and a second stage, a camera of 30 frames/s and about 9 objects a frame: about 30
+    N // 2 devices, each with a detector and a second stage, a camera of 30 frames/s, about 9 objects a frame: about 30
     requests/s at the detector, 270 at the second stage, 150 a second and agent on average. An odd N adds a device
     with a detector alone, whose crops the second stages of the others share; `scale-1` is one detector.
     """

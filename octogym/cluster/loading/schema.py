@@ -188,6 +188,8 @@ PROGRAMME = {
         {
             "dwell_s": Key("range", REQUIRED, "length of a scene", "s", low=0.1),
             "factor": Key("range", [1.0, 1.0], "factor on the objects of a scene", low=0, high=100),
+            "rush_share": Key("number", 0.0, "probability that a scene is a rush", low=0, high=1),
+            "rush_factor": Key("range", [1.0, 1.0], "instead of `factor` in a rush", low=0, high=100),
             "cameras": Key("strings", ["*"], "which cameras (patterns)"),
         },
         "each camera on its own changes its scene: a series of `scenes`, another begin, another factor",

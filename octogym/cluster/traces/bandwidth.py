@@ -22,6 +22,7 @@ from octogym.cluster.traces.rules import rate_series
 from octogym.cluster.traces.series import RateSeries
 
 RATES_HEADER = ["second", "kbit_per_s"]
+_LARGEST_BIT_PER_S = 1e15  # what the published table has on its diagonal
 CAP_S = 30.0  # the caps come about every 30 s, so the last one is in force for as long
 
 
@@ -72,8 +73,9 @@ def load_link_table(path: PathLike) -> np.ndarray:
         if not np.isnan(table[i, j]):
             raise TraceError(os.fspath(path), row.line, f"the pair {i + 1} {j + 1} stands twice")
         table[i, j] = 1e6 * number(path, row.line, row.fields[2], "bandwidth")
-        if table[i, j] <= 0:
-            raise TraceError(os.fspath(path), row.line, f"bandwidth = {row.fields[2]}, expected a positive number")
+        if not 1 <= table[i, j] <= _LARGEST_BIT_PER_S:
+            problem = f"bandwidth = {row.fields[2]}, expected a number from 1e-06 to {_LARGEST_BIT_PER_S / 1e6:g}"
+            raise TraceError(os.fspath(path), row.line, problem)
     np.fill_diagonal(table, 0.0)
     return table
 
@@ -81,7 +83,10 @@ def load_link_table(path: PathLike) -> np.ndarray:
 def node_rates(table: np.ndarray) -> np.ndarray:
     """Per-node link rates b, float64 [N] bit/s, of a table w with w_ij = sqrt(b_i b_j), fitted to the logarithms.
 
-    The published table is made of such rates (docs/traces.md). N >= 3.
+    The published table is made of such rates (docs/traces.md).
+
+    Raises:
+        ValueError: fewer than 3 nodes, or an entry that is off by more than 1 %: the table is not made of such rates.
     """
     count = len(table)
     if count < 3:
@@ -90,4 +95,10 @@ def node_rates(table: np.ndarray) -> np.ndarray:
     means = logs.sum(axis=1) / (count - 1)
     # With a = log b: sum over j != i of (a_i + a_j) / 2 = (count - 1) means_i, so (count - 2) a_i + sum(a) is known.
     total = means.sum()
-    return np.exp((2 * (count - 1) * means - total) / (count - 2))
+    rates = np.exp((2 * (count - 1) * means - total) / (count - 2))
+    off = np.abs(np.sqrt(np.outer(rates, rates)) - table) > 0.01 * table
+    np.fill_diagonal(off, False)
+    if off.any():
+        i, j = np.argwhere(off)[0] + 1
+        raise ValueError(f"the entry {i} {j} is not the geometric mean of one rate per node")
+    return rates

@@ -63,13 +63,17 @@ def load(path: PathLike, name: Optional[str] = None, rate_hz: Optional[float] = 
     if re.fullmatch(r"\d+\s+\d+\s+[-+.\deE]+", first):
         return TraceSet(rates=link_series(path, prefix))
     if len(fields) in (6, 9) and all(re.fullmatch(r"[-+.\deE]+", field) for field in fields):
-        return _counts(load_mtmmc(path, rate_hz or PERSON_HZ, prefix=prefix))
+        return _counts(load_mtmmc(path, PERSON_HZ if rate_hz is None else rate_hz, prefix=prefix))
     raise TraceError(os.fspath(path), 1, f"unknown format; {EXPECTED}")
 
 
 def link_series(path: PathLike, prefix: str) -> Dict[str, RateSeries]:
     """The per-node link rates behind a node-to-node table, one constant series ``nodeI`` per node."""
-    rates = np.rint(node_rates(load_link_table(path))).astype(np.int64)
+    table = load_link_table(path)
+    try:
+        rates = np.rint(node_rates(table)).astype(np.int64)
+    except ValueError as error:
+        raise TraceError(os.fspath(path), None, str(error)) from error
     source = f"{provenance(path)}; b of w_ij = sqrt(b_i b_j)"
     names = [f"{prefix}node{node}" for node in range(1, len(rates) + 1)]
     zero = np.zeros(1, dtype=np.int64)
@@ -78,9 +82,9 @@ def link_series(path: PathLike, prefix: str) -> Dict[str, RateSeries]:
 
 def _load_folder(path: Path, prefix: str, rate_hz: Optional[float]) -> TraceSet:
     if any((folder / "cam_timestamp" / f"{path.name}.txt").is_file() for folder in (path.parent, path.parent.parent)):
-        return _counts(load_aicity_mot(path, rate_hz=rate_hz or 1.0, prefix=prefix))
+        return _counts(load_aicity_mot(path, rate_hz=1.0 if rate_hz is None else rate_hz, prefix=prefix))
     if any(path.glob("c*/gt/gt.txt")):
-        return _counts(load_mtmmc(path, rate_hz or PERSON_HZ, prefix=prefix))
+        return _counts(load_mtmmc(path, PERSON_HZ if rate_hz is None else rate_hz, prefix=prefix))
     raise TraceError(path, None, f"no trace that is known; {EXPECTED}")
 
 

@@ -16,6 +16,8 @@ from octogym.cluster.traces.reading import LARGEST_COUNT, PathLike, expect_colum
 from octogym.cluster.traces.rules import regular_counts, trailing_zeros_unavailable, without_repeats
 from octogym.cluster.traces.series import CountSeries
 
+_LAST_STEP = 10_000_000
+
 
 def load_aicity(path: PathLike, prefix: str = "", repeats: bool = False) -> Dict[str, CountSeries]:
     """Vehicles per second of ``AIcity.csv``: its repeated columns dropped, zeros after a stream's end unavailable."""
@@ -70,7 +72,7 @@ def _read(path: PathLike, rate_hz: float, long_gap: str) -> Tuple[List[str], np.
     rows = rows[1:]
     expect_columns(path, rows, [len(header)])
     lines = [row.line for row in rows]
-    steps = np.array([whole(path, row.line, row.fields[0], header[0], 0, 2**31) for row in rows], dtype=np.int64)
+    steps = np.array([whole(path, row.line, row.fields[0], header[0], 0, _LAST_STEP) for row in rows], dtype=np.int64)
     values = np.array(
         [
             [whole(path, row.line, text, node, 0, LARGEST_COUNT) for node, text in zip(nodes, row.fields[1:])]

@@ -107,12 +107,16 @@ def _lags(put: Any, values: Mapping[int, float]) -> None:
 
 
 def _line(title: str, figure: str, unit: str, real: List[float], synthetic: List[float]) -> Line:
-    theirs, ours = _middle(real), _middle(synthetic)
-    differs = None
-    if theirs is not None and ours is not None:
-        bound = _ABSOLUTE if unit in ("share", "correlation") else _FRACTION * abs(theirs)
-        differs = abs(ours - theirs) > bound
-    return Line(title, figure, unit, theirs, _range(real), ours, _range(synthetic), differs)
+    line = Line(title, figure, unit, _middle(real), _range(real), _middle(synthetic), _range(synthetic), None)
+    return line._replace(differs=differs(line))
+
+
+def differs(line: Line) -> Optional[bool]:
+    """Whether the two medians are further apart than the bound; None where one is unknown."""
+    if line.real is None or line.synthetic is None:
+        return None
+    bound = _ABSOLUTE if line.unit in ("share", "correlation") else _FRACTION * abs(line.real)
+    return abs(line.synthetic - line.real) > bound
 
 
 def _middle(values: Sequence[float]) -> Optional[float]:

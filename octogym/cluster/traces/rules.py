@@ -19,6 +19,7 @@ MAX_GAP_S = 15.0
 # A frame of 150 kB takes 12 s at 100 kbit/s, so nothing arrives in time. The measured 5G rates lie below it for 3 to
 # 11 % of the time.
 OUTAGE_BIT_PER_S = 100_000
+_LARGEST_STAMP = 1e9  # seconds: 30 years
 END_RULES = ("unavailable", "loop", "error")
 
 
@@ -31,16 +32,16 @@ def merge_duplicates(stamps: np.ndarray, values: np.ndarray) -> Tuple[np.ndarray
 
 
 def check_stamps(file: object, stamps: np.ndarray, lines: Optional[Sequence[int]] = None) -> None:
-    """Refuses stamps that are not finite, do not begin at 0 or go back."""
+    """Refuses stamps that are no numbers of a sane size, do not begin at 0 or go back."""
 
     def line(index: int) -> Optional[int]:
         return None if lines is None else int(lines[index])
 
     if len(stamps) == 0:
         raise TraceError(file, None, "no rows of data")
-    finite = np.isfinite(stamps)
-    if not finite.all():
-        raise TraceError(file, line(int(np.argmin(finite))), "time is not a finite number")
+    sane = np.abs(stamps) < _LARGEST_STAMP  # False for NaN as well
+    if not sane.all():
+        raise TraceError(file, line(int(np.argmin(sane))), f"time is no number below {_LARGEST_STAMP:g}")
     if stamps[0] != 0:
         raise TraceError(file, line(0), f"the first time is {stamps[0]:g}, expected 0: is the beginning missing?")
     back = np.diff(stamps) < 0

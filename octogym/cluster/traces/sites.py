@@ -137,7 +137,8 @@ CITY = Site(
     chain=4,
 )
 
-# Separate videos of 60 s each; the generated ones are ten times as long. The wave is the traffic light's.
+# Separate videos of 60 s each; the generated ones are ten times as long. The wave is the traffic light's. In people1
+# something shows up for single frames, which is below the fit's grid.
 STREETS = Site(
     "fcpo",
     (
@@ -175,9 +176,7 @@ def random_site(
     which, scale = draws.take(cameras), 0.7 + 0.6 * draws.take(cameras)
     chosen = []
     for index in range(cameras):
-        flows = models[int(which[index] * len(models))]
-        scaled = tuple(
-            flow._replace(mean=flow.mean * s, variance=flow.variance * s) for flow, s in ((flows[0], scale[index]),)
-        )
-        chosen.append(Camera(f"{prefix}node{index + 1}", scaled))
+        flow = models[int(which[index] * len(models))][0]
+        flow = flow._replace(mean=flow.mean * scale[index], variance=flow.variance * scale[index])
+        chosen.append(Camera(f"{prefix}node{index + 1}", (flow,)))
     return Site(prefix, tuple(chosen), rate_hz, duration_s, CAMPUS.waves_s, chain=4)

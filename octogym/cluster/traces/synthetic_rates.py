@@ -18,9 +18,9 @@ from octogym.cluster.traces.series import NS, RateSeries
 OUTAGE, POOR, MEDIUM, GOOD = range(4)
 # Most outages last a second or two, a few much longer. The measured chance to stay in one (0.45 static, 0.42 moving) is
 # both; the tables below hold what is left of it for the short ones.
-_LONG_OUTAGES = 0.015
+_LONG_OUTAGES = 0.025
 _LONG_OUTAGE_S = 14.0  # mean length beyond the first second
-_MEMORY = 0.85  # of the logarithm of the rate from one second to the next
+_MEMORY = 0.8  # of the logarithm of the rate from one second to the next
 _PLACE_S = 90.0  # mean time until the cell or the place changes, from a better one to a worse or back
 _MOST_LEAVING = np.array([0.8, 0.5, 0.5, 0.5])
 

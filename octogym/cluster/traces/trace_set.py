@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Callable, Dict, Iterator, Mapping, Sequence, Tuple
 
@@ -39,8 +41,7 @@ class TraceSet:
 
     def __getitem__(self, name: str) -> Series:
         if name not in self._all:
-            near = [other for other in self if other.split("/")[0] == name.split("/")[0]]
-            raise TraceError(name, None, f"no such trace; there are: {', '.join(near or self) or 'none'}")
+            raise TraceError(name, None, f"no such trace; {self._hint(name)}")
         return self._all[name]
 
     def __contains__(self, name: object) -> bool:
@@ -78,7 +79,7 @@ class TraceSet:
         """The series whose name matches one of the shell-style patterns; a pattern that matches none is an error."""
         for pattern in patterns:
             if not any(fnmatchcase(name, pattern) for name in self):
-                raise TraceError(pattern, None, f"no trace matches; there are: {', '.join(self) or 'none'}")
+                raise TraceError(pattern, None, f"no trace matches; {self._hint(pattern)}")
         return self._where(lambda name: any(fnmatchcase(name, pattern) for pattern in patterns))
 
     def slice(self, part: str, train_share: float = 0.7, test_names: Sequence[str] = ()) -> TraceSet:
@@ -109,6 +110,13 @@ class TraceSet:
             {name: series.cut(*bounds(name)) for name, series in self.rates.items()},
             {name: series.cut(*bounds(name)) for name, series in self.availability.items()},
         )
+
+    def _hint(self, name: str) -> str:
+        """The names nearest to one that is not there, and how many there are of each kind."""
+        near = get_close_matches(name, list(self), 4, 0.5)
+        groups = Counter(other.rsplit("/", 1)[0] + "/" for other in self)
+        known = ", ".join(f"{count} {group}" for group, count in groups.items()) or "none"
+        return (f"nearest: {', '.join(near)}; " if near else "") + f"there are {known}"
 
     def _where(self, keep: Callable[[str], bool]) -> TraceSet:
         return TraceSet(

@@ -1,1 +1,1 @@
-"""Adapters of the environments, one file per ecosystem."""
+"""Native adapters for learning libraries, one module each; importing one needs its library (extra `train`)."""

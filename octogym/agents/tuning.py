@@ -1,0 +1,179 @@
+"""Search for the best fixed settings of a scenario, on its training traces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from octogym.agents.candidates import (
+    BATCH,
+    FIELDS,
+    LADDER,
+    PACK,
+    POST,
+    PRE,
+    Outcome,
+    cameras_served,
+    common_batch,
+    evaluate,
+    initial_settings,
+)
+from octogym.cluster.scenario import Scenario
+from octogym.cluster.settings import THREAD_ACTIONS
+from octogym.cluster.topology import Cluster
+
+Progress = Callable[[int, str], None]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a search may spend: `seeds` of the training split, `horizon_s` seconds of each, `sweeps` over all groups."""
+
+    seeds: tuple[int, ...] = (0, 1)
+    horizon_s: float = 120.0
+    sweeps: int = 2
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found. `settings`: target `device-type/pipeline.model` -> field -> value. `share`: on-time share of the
+    generated results with them, `common_share` with the best single batch size everywhere, on the searched seeds."""
+
+    settings: dict[str, dict[str, float]]
+    share: float
+    common_share: float
+    evaluations: int
+
+
+def tune(scenario: Scenario, budget: Budget = Budget(), threads: int = 1, progress: Progress | None = None) -> Tuned:  # noqa: B008
+    """The best fixed settings per stage and device type for on-time results over all seeds.
+
+    Coordinate descent from the best common batch size: for each group of instances (one stage on one type of device) batch, packing
+    and threads in turn. Groups whose instances serve no camera in common are varied at the same time and judged by
+    their own cameras, so that a sweep costs the depth of the pipelines rather than the number of groups. What is chosen so is
+    kept only if it does better as a whole. A local search: a strong setting, not a proven best one.
+
+    Args:
+        scenario: with training traces; its results are not to be ranked on the same ones.
+        budget: seeds, length and sweeps.
+        threads: CPU threads of the simulator.
+        progress: called with (environment-windows simulated, what is being tried).
+    """
+    search = _Search(scenario, budget, threads, progress)
+    base = initial_settings(scenario.cluster)
+    largest = max(i.max_batch for i in scenario.cluster.instances)
+    common = [common_batch(scenario.cluster, base, b) for b in LADDER if b <= largest]
+    shares = search.run(common, "common batch").share()
+    best, share = common[int(np.argmax(shares))], float(shares.max())
+    common_share = share
+    for sweep in range(budget.sweeps):
+        before = share
+        best, share = search.sweep(best, share, near=sweep > 0)
+        if share <= before:
+            break
+    settings = {
+        search.names[g]: {field: int(best[members[0], k]) for k, field in enumerate(FIELDS)}
+        for g, members in enumerate(search.groups)
+    }
+    return Tuned(settings, share, common_share, search.evaluations)
+
+
+class _Search:
+    def __init__(self, scenario: Scenario, budget: Budget, threads: int, progress: Progress | None) -> None:
+        self.scenario, self.cluster, self.budget, self.threads = scenario, scenario.cluster, budget, threads
+        self.progress = progress
+        self.names, self.groups = stage_groups(scenario.cluster)
+        served = cameras_served(scenario.cluster)
+        self.served = [served[members].any(0) for members in self.groups]
+        self.evaluations = 0
+
+    def run(self, candidates: Sequence[np.ndarray], what: str) -> Outcome:
+        self.evaluations += len(candidates)
+        tell = None if self.progress is None else lambda count: self.progress(count, what)
+        return evaluate(self.scenario, candidates, self.budget.seeds, self.budget.horizon_s, self.threads, tell)
+
+    def sweep(self, best: np.ndarray, share: float, near: bool) -> tuple[np.ndarray, float]:
+        """One pass over all groups and fields; `near`: only values beside those in hand."""
+        for together in apart(self.served):
+            for field in ("batch", "pack", "threads"):
+                best, share = self._vary(best, share, together, field, near)
+        return best, share
+
+    def _vary(
+        self, best: np.ndarray, share: float, together: Sequence[int], field: str, near: bool
+    ) -> tuple[np.ndarray, float]:
+        options = {g: list(self._options(g, field, best[self.groups[g][0]], near)) for g in together}
+        rows = max(map(len, options.values()))
+        if rows < 2:
+            return best, share
+        trials = []
+        for row in range(rows):
+            trial = best.copy()
+            for g, values in options.items():
+                trial[self.groups[g]] = values[min(row, len(values) - 1)]
+            trials.append(trial)
+        outcome = self.run(trials, f"{field} of {', '.join(self.names[g] for g in together)}")
+        joined = best.copy()
+        for g in together:
+            own = outcome.on_time[:, :, self.served[g]].sum((1, 2))
+            joined[self.groups[g]] = trials[int(np.argmax(own))][self.groups[g]]
+        shares = outcome.share()
+        if not any(np.array_equal(joined, trial) for trial in trials):
+            trials.append(joined)
+            shares = np.append(shares, self.run([joined], "what was best for each").share())
+        top = int(np.argmax(shares))
+        return (trials[top], float(shares[top])) if shares[top] > share else (best, share)
+
+    def _options(self, g: int, field: str, now: np.ndarray, near: bool) -> Iterator[np.ndarray]:
+        """Rows int32 [4] for a group that has `now`, which comes first."""
+        yield now
+        members = [self.cluster.instances[s] for s in self.groups[g]]
+        if field == "batch":
+            largest = min(i.max_batch for i in members)
+            ladder = _beside(int(now[BATCH]), largest) if near else [b for b in LADDER if b <= largest]
+            values = [(BATCH, b) for b in ladder]
+        elif field == "pack":
+            values = [(PACK, p) for p in range(1, min(i.max_pack for i in members) + 1)]
+        else:
+            values = []
+            for pre, post in THREAD_ACTIONS[: min(i.thread_actions for i in members)]:
+                if (pre, post) != (now[PRE], now[POST]):
+                    row = now.copy()
+                    row[PRE], row[POST] = pre, post
+                    yield row
+        for k, value in values:
+            if value != now[k]:
+                row = now.copy()
+                row[k] = value
+                yield row
+
+
+def _beside(batch: int, largest: int) -> list[int]:
+    """Batch sizes next to one, a little further off for large ones."""
+    step = max(1, batch // 6)
+    return [b for b in (batch - 2 * step, batch - step, batch + step, batch + 2 * step) if 1 <= b <= largest]
+
+
+def stage_groups(cluster: Cluster) -> tuple[list[str], list[np.ndarray]]:
+    """Instances by stage and device type: names `device-type/pipeline.model` and index arrays, in the order of instances."""
+    groups: dict[str, list[int]] = {}
+    for s, instance in enumerate(cluster.instances):
+        name = f"{cluster.devices[instance.device].type.name}/{cluster.stages[instance.stage].name}"
+        groups.setdefault(name, []).append(s)
+    return list(groups), [np.array(members) for members in groups.values()]
+
+
+def apart(served: Sequence[np.ndarray]) -> list[list[int]]:
+    """Sets of groups that serve no camera in common; every group in one set. `served`: per group bool [C]."""
+    sets: list[tuple[np.ndarray, list[int]]] = []
+    for g, cameras in enumerate(served):
+        for taken, members in sets:
+            if not (taken & cameras).any():
+                taken |= cameras
+                members.append(g)
+                break
+        else:
+            sets.append((cameras.copy(), [g]))
+    return [members for _, members in sets]

@@ -1,0 +1,95 @@
+"""Best in hindsight."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from octogym.agents.errors import PolicyError
+from octogym.agents.hindsight import HindsightPolicy
+from octogym.agents.random import RandomPolicy
+from octogym.agents.tuned_static import TunedStaticPolicy, tuned_file
+from octogym.agents.tuning import Budget
+from octogym.cluster.registry import load_scenario, make_backend
+from octogym.cluster.runner import Runner
+
+from .conftest import play, traffic
+
+EFFORT = "block=5,look=3,rounds=2,rows=12"
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    budget = Budget(seeds=(0,), horizon_s=20, sweeps=1)
+    return tuned_file(traffic("train"), budget, tmp_path_factory.mktemp("tuned") / "tuned.json")
+
+
+def share(episodes) -> float:
+    return float(np.mean([episode.figures()["on_time_share"] for episode in episodes]))
+
+
+def test_it_does_at_least_as_well_as_the_tuned_settings_that_it_starts_from(scenario, tuned):
+    reference = share(play(scenario, HindsightPolicy(f"{EFFORT},start={tuned}"), 40, num_envs=2))
+    assert reference >= share(play(scenario, TunedStaticPolicy(str(tuned)), 40, num_envs=2))
+
+
+def test_the_same_run_gives_the_same_decisions(scenario):
+    runs = [play(scenario, HindsightPolicy(EFFORT), 15, seed=2)[0] for _ in range(2)]
+    for name in ("batch", "pack", "pre", "post"):
+        assert np.array_equal(runs[0].instances[name], runs[1].instances[name])
+
+
+def test_settings_change_at_the_blocks_only(scenario):
+    (episode,) = play(scenario, HindsightPolicy(EFFORT), 20)
+    batch = episode.instances["batch"].reshape(4, 5, -1)
+    assert (batch == batch[:, :1]).all()
+    assert (batch != batch[0]).any()
+
+
+def test_it_does_not_run_on_what_it_cannot_foresee(scenario):
+    class Elsewhere:
+        scope, period_s = "agent", 1.0
+
+        def __init__(self):
+            self.inner = RandomPolicy()
+
+        def reset(self, cluster, num_envs, seed):
+            self.inner.reset(cluster, num_envs, seed)
+
+        def act(self, view):
+            decision = self.inner.act(view)
+            for name in ("pack", "batch", "pre", "post"):
+                getattr(decision, name)[:] = -1
+            decision.active[:, -1] = view.step % 2
+            return decision
+
+        def feedback(self, reward, view):
+            pass
+
+    runner = Runner(make_backend("sim", scenario), [HindsightPolicy(EFFORT), Elsewhere()])
+    with pytest.raises(PolicyError, match="must decide alone"):
+        list(runner.windows(12))
+
+
+def test_it_needs_the_simulator(scenario):
+    class Rack:
+        def __init__(self, inner):
+            self.inner, self.cluster, self.num_envs, self.scenario = inner, inner.cluster, 1, inner.scenario
+
+        def reset(self, seed=None, mask=None, options=None):
+            return self.inner.reset(seed)
+
+    with pytest.raises(PolicyError, match="needs the simulator"):
+        list(Runner(Rack(make_backend("sim", scenario)), HindsightPolicy(EFFORT)).windows(1))
+
+
+@pytest.mark.parametrize("argument", ["blocks=3", "block=0", "rows=x", "start="])
+def test_arguments_that_cannot_be_read_are_refused(argument):
+    with pytest.raises(PolicyError, match=r"expected KEY=NUMBER or start=FILE"):
+        HindsightPolicy(argument)
+
+
+def test_a_scenario_whose_traces_end_is_searched_up_to_its_end():
+    scenario = load_scenario("traffic-2", traces="synthetic", horizon_s=12)
+    (episode,) = play(scenario, HindsightPolicy(EFFORT), 12)
+    assert len(episode.t_ns) == 12
