@@ -82,6 +82,8 @@ def evaluate(
         if progress is not None:
             progress(n * j)
     shape = (n, j, scenario.cluster.C)
-    outcome = Outcome(telemetry.total_on_time_results.reshape(shape).copy(), telemetry.total_generated.reshape(shape).copy())
+    outcome = Outcome(
+        telemetry.total_on_time_results.reshape(shape).copy(), telemetry.total_generated.reshape(shape).copy()
+    )
     backend.close()
     return outcome

@@ -47,12 +47,13 @@ class Effort:
 class HindsightPolicy(StatelessPolicy):
     """Tries candidate settings on the true future of each block of windows and plays the best.
 
-    At the start of a block the state of the simulator is copied into `rows` environments. The first round tries what was best
-    before, every common batch size, rate rules, and tuned settings if given; later rounds recombine (each instance takes the settings
-    of the row in which the cameras it serves did best) and vary the winner. The row with the most on-time results over block
-    and lookahead is played. Same settings as an agent's: packing, batch, threads.
+    At the start of a block the state of the simulator is copied into `rows` environments. The first round tries what
+    was best before, every common batch size, rate rules, and tuned settings if given; later rounds recombine (each
+    instance takes the settings of the row in which the cameras it serves did best) and vary the winner. The row with
+    the most on-time results over block and lookahead is played. Same settings as an agent's: packing, batch, threads.
 
-    A strong reference, not a bound: candidates are few, and a block is chosen without regard for what comes after the lookahead.
+    A strong reference, not a bound: candidates are few, and a block is chosen without regard for what comes after the
+    lookahead.
 
     Args:
         argument: `block=5,look=3,rounds=3,rows=24,start=FILE`, each optional; FILE holds tuned settings.
@@ -187,7 +188,8 @@ class _Search:
         return np.stack(rows + [self.best] * (self.effort.rows - len(rows)))
 
     def _vary(self, rows: np.ndarray, results: np.ndarray, best: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        """The next round's rows: the best of each instance's cameras joined, then variations of it and of the winner."""
+        """The next round's rows: the best of each instance's cameras joined, then variations of it and of the
+        winner."""
         joined = best.copy()
         for s, cameras in enumerate(self.served):
             own = results[:, cameras].sum(1)

@@ -16,8 +16,8 @@ from octogym.cluster.topology import Cluster
 class RandomPolicy(StatelessPolicy):
     """Draws packing, batch and threads of every instance each second, uniformly over the instance's own actions.
 
-    Draws are keyed by (seed of the environment, instance, second), so the same seed gives the same actions anywhere. A thread
-    change applies only when the same pair is drawn twice in a row.
+    Draws are keyed by (seed of the environment, instance, second), so the same seed gives the same actions anywhere.
+    A thread change applies only when the same pair is drawn twice in a row.
     """
 
     def __init__(self, argument: str | None = None) -> None:

@@ -24,7 +24,7 @@ class RateRulePolicy(StatelessPolicy):
     largest batch. Packing and threads stay as the scenario starts them.
 
     Args:
-        argument: the fraction, for example `0.12`; or fractions by model or stage, `0.12,car=0.2,traffic.detector=0.05`.
+        argument: the fraction, for example `0.12`; or fractions by model or stage, `0.12,car=0.2,traffic.face=0.05`.
 
     Raises:
         PolicyError: a fraction that is no positive number; at `reset`, a model that the cluster does not have.

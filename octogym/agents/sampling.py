@@ -18,7 +18,8 @@ def action_uniforms(seed: int, num_envs: int, agents: int, step: int, heads: int
 
 
 def inverse_cdf(probabilities: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Index whose share of [0, 1) holds u: the smallest n with u < p_0 + ... + p_n, or the last index if rounding leaves none.
+    """Index whose share of [0, 1) holds u: the smallest n with u < p_0 + ... + p_n, or the last index if rounding
+    leaves none.
 
     `probabilities` float [..., N], `u` float [...]; returns int64 [...].
     """

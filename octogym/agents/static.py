@@ -13,11 +13,11 @@ class StaticPolicy(StatelessPolicy):
     """Holds fixed settings, the same for all instances or by model, stage, device type or instance.
 
     Args:
-        argument: items [TARGET.]FIELD=VALUE separated by commas, for example `batch=4,pre=2,car.batch=8,nx-1/traffic.car.batch=2`; or a
-            JSON file {"settings": {TARGET: {FIELD: VALUE}}}. FIELD is pack, batch, pre, post or timeout_ms (a number, 0 = none, or
-            `deadline`). TARGET is a model, `pipeline.model`, `device-type/pipeline.model` or an instance id; without one the
-            value holds for every instance; the particular overrides the general. What is not stated stays as the
-            scenario starts it. None: everything stays.
+        argument: items [TARGET.]FIELD=VALUE separated by commas, as in `batch=4,car.batch=8,nx-1/traffic.car.batch=2`;
+            or a JSON file {"settings": {TARGET: {FIELD: VALUE}}}. FIELD is pack, batch, pre, post or timeout_ms (a
+            number, 0 = none, or `deadline`). TARGET is a model, `pipeline.model`, `device-type/pipeline.model` or an
+            instance id; without one the value holds for every instance; the particular overrides the general. What is
+            not stated stays as the scenario starts it. None: everything stays.
 
     Raises:
         PolicyError: an item, target or value that cannot be used; at `reset` where the cluster decides.

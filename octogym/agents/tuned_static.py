@@ -6,14 +6,14 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import octogym
 from octogym.agents.errors import PolicyError
 from octogym.agents.settings_table import read_settings
 from octogym.agents.static import StaticPolicy
-from octogym.agents.tuning import Budget, Progress, Tuned, tune
+from octogym.agents.tuning import DEFAULT, Budget, Progress, Tuned, tune
 from octogym.cluster.fingerprint import fingerprint
 from octogym.cluster.scenario import Scenario
 from octogym.cluster.topology import Cluster
@@ -26,7 +26,7 @@ class TunedStaticPolicy(StaticPolicy):
         argument: the file. None: the one in the user's cache for this very cluster.
 
     Raises:
-        PolicyError: a file that cannot be read; at `reset`, no search has been made for the cluster, or it was for another one.
+        PolicyError: a file that cannot be read; at `reset`, nothing tuned for the cluster, or for another one only.
     """
 
     def __init__(self, argument: str | None = None) -> None:
@@ -39,10 +39,14 @@ class TunedStaticPolicy(StaticPolicy):
         if not self.file:
             found = sorted(cache_folder().glob(f"*-{fingerprint(cluster)[:12]}-*.json"))
             if not found:
-                raise PolicyError(f"policy tuned-static: nothing tuned for {cluster.name} yet; run: octogym tune {cluster.name}")
+                raise PolicyError(
+                    f"policy tuned-static: nothing tuned for {cluster.name} yet; run: octogym tune {cluster.name}"
+                )
             if len(found) > 1:
                 names = ", ".join(file.name for file in found)
-                raise PolicyError(f"policy tuned-static: several in {cache_folder()}: {names}; say which: tuned-static:FILE")
+                raise PolicyError(
+                    f"policy tuned-static: several in {cache_folder()}: {names}; say which: tuned-static:FILE"
+                )
             self.settings = read_settings(found[0])
         super().reset(cluster, num_envs, seed)
 
@@ -54,11 +58,18 @@ def cache_folder() -> Path:
     return base / "tuned"
 
 
+def _version() -> str:
+    try:
+        return version("octogym")
+    except PackageNotFoundError:  # run from a checkout
+        return ""
+
+
 def cache_file(scenario: Scenario, budget: Budget) -> Path:
     """The cached file of a training scenario and a search's budget."""
     work = fingerprint(
         (
-            octogym.__version__,
+            _version(),
             scenario.counts,
             scenario.rates,
             scenario.options,
@@ -71,7 +82,7 @@ def cache_file(scenario: Scenario, budget: Budget) -> Path:
 
 def tuned_file(
     scenario: Scenario,
-    budget: Budget = Budget(),  # noqa: B008
+    budget: Budget = DEFAULT,
     file: str | Path | None = None,
     threads: int = 1,
     progress: Progress | None = None,
@@ -92,7 +103,7 @@ def tuned_file(
 def write_tuned(path: Path, scenario: Scenario, budget: Budget, tuned: Tuned) -> None:
     """Write settings with what they were found on."""
     origin: Mapping[str, Any] = {
-        "octogym": octogym.__version__,
+        "octogym": _version(),
         "scenario": scenario.name,
         "cluster_sha256": fingerprint(scenario.cluster),
         "traces_sha256": fingerprint((scenario.counts, scenario.rates)),

@@ -36,24 +36,29 @@ class Budget:
     sweeps: int = 2
 
 
+#: Enough for the shipped scenarios; about a minute of simulation for the largest.
+DEFAULT = Budget()
+
+
 @dataclass(frozen=True)
 class Tuned:
-    """What a search found. `settings`: target `device-type/pipeline.model` -> field -> value. `share`: on-time share of the
-    generated results with them, `common_share` with the best single batch size everywhere, on the searched seeds."""
+    """What a search found. `settings`: target `device-type/pipeline.model` -> field -> value. `share`: on-time share
+    of the generated results with them, `common_share` with the best single batch size everywhere, on the searched
+    seeds."""
 
-    settings: dict[str, dict[str, float]]
+    settings: dict[str, dict[str, int]]
     share: float
     common_share: float
     evaluations: int
 
 
-def tune(scenario: Scenario, budget: Budget = Budget(), threads: int = 1, progress: Progress | None = None) -> Tuned:  # noqa: B008
+def tune(scenario: Scenario, budget: Budget = DEFAULT, threads: int = 1, progress: Progress | None = None) -> Tuned:
     """The best fixed settings per stage and device type for on-time results over all seeds.
 
-    Coordinate descent from the best common batch size: for each group of instances (one stage on one type of device) batch, packing
-    and threads in turn. Groups whose instances serve no camera in common are varied at the same time and judged by
-    their own cameras, so that a sweep costs the depth of the pipelines rather than the number of groups. What is chosen so is
-    kept only if it does better as a whole. A local search: a strong setting, not a proven best one.
+    Coordinate descent from the best common batch size: for each group of instances (one stage on one type of device)
+    batch, packing and threads in turn. Groups whose instances serve no camera in common are varied at the same time
+    and judged by their own cameras, so that a sweep costs the depth of the pipelines rather than the number of groups.
+    What is chosen so is kept only if it does better as a whole. A local search: a strong setting, not a proven best.
 
     Args:
         scenario: with training traces; its results are not to be ranked on the same ones.
@@ -91,7 +96,11 @@ class _Search:
 
     def run(self, candidates: Sequence[np.ndarray], what: str) -> Outcome:
         self.evaluations += len(candidates)
-        tell = None if self.progress is None else lambda count: self.progress(count, what)
+
+        def tell(windows: int) -> None:
+            if self.progress is not None:
+                self.progress(windows, what)
+
         return evaluate(self.scenario, candidates, self.budget.seeds, self.budget.horizon_s, self.threads, tell)
 
     def sweep(self, best: np.ndarray, share: float, near: bool) -> tuple[np.ndarray, float]:
@@ -157,7 +166,8 @@ def _beside(batch: int, largest: int) -> list[int]:
 
 
 def stage_groups(cluster: Cluster) -> tuple[list[str], list[np.ndarray]]:
-    """Instances by stage and device type: names `device-type/pipeline.model` and index arrays, in the order of instances."""
+    """Instances by stage and device type: names `device-type/pipeline.model` and index arrays, in the order of
+    instances."""
     groups: dict[str, list[int]] = {}
     for s, instance in enumerate(cluster.instances):
         name = f"{cluster.devices[instance.device].type.name}/{cluster.stages[instance.stage].name}"

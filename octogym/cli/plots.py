@@ -83,9 +83,9 @@ def policy_figure(file: Path, windows: Mapping[str, np.ndarray], slo_ms: Sequenc
     _slo(axes[1], slo_ms)
     axes[1].set(ylabel="latency of results, ms")
     _milliseconds(axes[1])
-    for name, label, colour, style in zip(QUEUES, QUEUE_NAMES, CYCLE, STYLES, strict=False):
+    for k, (name, label) in enumerate(zip(QUEUES, QUEUE_NAMES, strict=True)):
         if windows[name].any():
-            axes[2].plot(t_s, smooth(windows[name], t_s), color=colour, linestyle=style, label=label)
+            axes[2].plot(t_s, smooth(windows[name], t_s), color=CYCLE[k], linestyle=STYLES[k], label=label)
     axes[2].set(ylabel="queue length, all instances", xlabel="time, s", ylim=(0, None), xlim=(0, t_s[-1]))
     for axis in axes:
         if axis.get_legend_handles_labels()[0]:

@@ -15,7 +15,12 @@ class Bar:
 
         self._plain = not sys.stderr.isatty()
         self._bar: Any = tqdm(
-            total=total, desc=title, unit=unit, disable=True if self._plain or quiet else None, dynamic_ncols=True, leave=True
+            total=total,
+            desc=title,
+            unit=unit,
+            disable=True if self._plain or quiet else None,
+            dynamic_ncols=True,
+            leave=True,
         )
         self._title, self._quiet, self._last = title, quiet, ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shlex
 import subprocess
 from collections.abc import Sequence
@@ -55,24 +56,25 @@ def provenance(scenario: Scenario, backend: str, command_line: Sequence[str]) ->
 
 
 def scenario_digest(scenario: Scenario) -> str:
-    """SHA-256 of the resolved scenario but for its traces: cluster, options, horizon, and what its load programme draws."""
+    """SHA-256 of the resolved scenario but for its traces: cluster, options, horizon, and what its load programme
+    draws."""
     plans = [scenario.plan(seed) for seed in range(3)]
     return fingerprint((scenario.name, scenario.cluster, scenario.options, scenario.horizon_s, plans))
 
 
 def policy_digest(policies: Sequence[str]) -> str:
-    """SHA-256 of policies by name and argument; where an argument is a file, of its content."""
-    parts = []
-    for policy in policies:
-        name, _, argument = policy.partition(":")
-        file = Path(argument)
-        parts.append((name, hashlib.sha256(file.read_bytes()).hexdigest() if argument and file.is_file() else argument))
-    return fingerprint(parts)
+    """SHA-256 of policies by name and argument; of a file in an argument (`FILE` or `KEY=FILE`), of its content."""
+    return fingerprint([[_content(word) for word in re.split("[:,=]", policy)] for policy in policies])
+
+
+def _content(word: str) -> str:
+    return hashlib.sha256(Path(word).read_bytes()).hexdigest() if word and Path(word).is_file() else word
 
 
 @lru_cache(maxsize=1)
 def git_commit() -> str:
-    """The checkout's commit, with `+` after it where files differ; empty where the package is not run from a checkout."""
+    """The checkout's commit, with `+` after it where files differ; empty where the package is not run from a
+    checkout."""
     root = Path(octogym.__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return ""
@@ -82,7 +84,9 @@ def git_commit() -> str:
 
 def _git(root: Path, *command: str) -> str:
     try:
-        done = subprocess.run(["git", "-C", str(root), *command], capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(
+            ["git", "-C", str(root), *command], capture_output=True, text=True, timeout=20, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from octogym.agents.tuning import Budget
+from octogym.agents.tuning import DEFAULT
 from octogym.cli import plots, store
 from octogym.cli.choose import (
     UsageError,
@@ -23,7 +21,7 @@ from octogym.cli.choose import (
 )
 from octogym.cli.progress import Bar
 from octogym.cli.provenance import policy_digest, provenance
-from octogym.cli.table import summary, table
+from octogym.cli.report import Job, heading, report
 from octogym.cli.tune import tuned_with_progress
 from octogym.cluster.errors import ScenarioError
 from octogym.cluster.fingerprint import fingerprint
@@ -47,39 +45,38 @@ def add_parser(commands: Any) -> None:
         metavar="NAME[:ARG]",
         help="policy to run (default rate-rule); several run together, each setting its own part",
     )
-    parser.add_argument("--compare", default="", metavar="A,B,C", help="policies to run one after the other; A+B run together")
+    parser.add_argument(
+        "--compare", default="", metavar="A,B,C", help="policies to run one after the other; A+B run together"
+    )
     parser.add_argument("--horizon", type=float, metavar="S", help="seconds (default: the scenario's)")
     parser.add_argument("--seed", default="0..2", metavar="N|N..M", help="seeds (default %(default)s)")
-    parser.add_argument("--split", choices=("train", "test", "all"), help="part of the traces (default: test where there is one)")
-    parser.add_argument("--envs", type=int, metavar="E", help=f"seeds simulated at once (default: all, at most {AT_ONCE})")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads of the simulator (%(default)s)")
+    parser.add_argument(
+        "--split", choices=("train", "test", "all"), help="part of the traces (default: test where there is one)"
+    )
+    parser.add_argument(
+        "--envs", type=int, metavar="E", help=f"seeds simulated at once (default: all, at most {AT_ONCE})"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="CPU threads of the simulator (%(default)s)"
+    )
     parser.add_argument("--backend", default="sim", help="default %(default)s")
     parser.add_argument("--out", type=Path, metavar="DIR", help="results (default runs/SCENARIO)")
-    parser.add_argument("--resume", action="store_true", help="keep finished results in DIR that come from the same inputs")
+    parser.add_argument(
+        "--resume", action="store_true", help="keep finished results in DIR that come from the same inputs"
+    )
     parser.add_argument("--no-plots", action="store_true")
     parser.add_argument("--no-parquet", action="store_true", help="leave summary.json and figures only")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run)
 
 
-@dataclass
-class Job:
-    """One command: what to run, where to leave it, what came of it (label -> records)."""
-
-    options: argparse.Namespace
-    scenario: Scenario
-    horizon_s: float
-    seeds: list[int]
-    out: Path
-    origin: dict[str, Any]
-    results: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    interrupted: bool = False
-
-
 def run(options: argparse.Namespace) -> int:
     chosen = policies_of(options)
+    for policies in chosen.values():
+        for policy in policies:
+            make_policy(policy)  # a bad argument is said before anything runs
     job = _job(options)
-    _say(job, _heading(job))
+    _say(job, heading(job))
     try:
         for label, policies in chosen.items():
             _run_policy(job, label, policies)
@@ -88,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         job.interrupted = True
     if job.results:
-        _report(job)
+        report(job)
     return INTERRUPTED if job.interrupted else 0
 
 
@@ -124,20 +121,6 @@ def _on_split(options: argparse.Namespace) -> Scenario:
         if error.key != "split":
             raise
         return scenario_of(options)
-
-
-def _heading(job: Job) -> str:
-    scenario, cluster = job.scenario, job.scenario.cluster
-    seeds = str(job.seeds[0]) if len(job.seeds) == 1 else f"{job.seeds[0]}..{job.seeds[-1]}"
-    lines = [
-        f"{scenario.name}: {scenario.description}",
-        f"{cluster.D} devices, {cluster.C} cameras, {cluster.S} agents; {job.horizon_s:g} s, seeds {seeds}, "
-        f"{job.origin['split'] or 'all'} split, {'SYNTHETIC' if scenario.synthetic_traces else 'real'} traces, "
-        f"{'SYNTHETIC' if scenario.synthetic_profiles else 'measured'} profiles",
-    ]
-    if job.horizon_s > scenario.horizon_s:
-        lines.append(f"note: longer than the scenario's {scenario.horizon_s} s; not to be ranked")
-    return "\n".join(lines)
 
 
 def _say(job: Job, text: str) -> None:
@@ -179,8 +162,10 @@ def _tuned(job: Job) -> Path:
     except ScenarioError as error:
         if error.key != "split":
             raise
-        raise UsageError(f"{TUNED}: {job.scenario.name} has no training split; tune one and give {TUNED}:FILE") from error
-    found = tuned_with_progress(training, Budget(), None, job.options.threads)
+        raise UsageError(
+            f"{TUNED}: {job.scenario.name} has no training split; tune one and give {TUNED}:FILE"
+        ) from error
+    found = tuned_with_progress(training, DEFAULT, None, job.options.threads)
     return Path(shutil.copyfile(found, job.out / f"{TUNED}.json"))
 
 
@@ -228,61 +213,8 @@ def _run_seeds(
     for e, seed in enumerate(seeds if recorder.recorded else []):
         episode = recorder.episode(e)
         record = {"provenance": wanted[seed], "complete": not recorder.interrupted, "figures": episode.figures()}
-        store.save(store.folder_of(job.out, label, seed), job.scenario.cluster, episode, record, not job.options.no_parquet)
+        store.save(
+            store.folder_of(job.out, label, seed), job.scenario.cluster, episode, record, not job.options.no_parquet
+        )
         records[seed] = record
     return records
-
-
-def _report(job: Job) -> None:
-    results = {label: records for label, records in job.results.items() if records}
-    summaries = summary(results)
-    content = {"provenance": {**job.origin, "seeds": job.seeds, "horizon_s": job.horizon_s}, "policies": summaries}
-    store.write_json(job.out / "summary.json", {**content, "complete": not job.interrupted})
-    if summaries and not (job.options.no_plots or job.options.no_parquet):
-        _draw(job, summaries)
-    if job.options.json:
-        print(json.dumps(store.clean({**content, "complete": not job.interrupted}), indent=2))
-        return
-    print(f"\n{table(summaries)}")
-    what = "mean over seeds ± half of the 95 % interval" if len(job.seeds) > 1 else "one seed, no interval"
-    print(f"\n{what}. {_caveats(job)}\nResults in {job.out}{os.sep}" + (" (interrupted)" if job.interrupted else ""))
-
-
-def _caveats(job: Job) -> str:
-    synthetic = [
-        word
-        for word, applies in (
-            ("device profiles", job.scenario.synthetic_profiles),
-            ("traces", job.scenario.synthetic_traces),
-        )
-        if applies
-    ]
-    if not synthetic:
-        return "Real traces, measured profiles."
-    return f"SYNTHETIC {' and '.join(synthetic)}: not measured on hardware, or not in the field."
-
-
-def _draw(job: Job, summaries: dict[str, Any]) -> None:
-    slo_ms = [ns / 1e6 for ns in job.scenario.cluster.slo_ns.values()]
-    series = {}
-    for label, records in job.results.items():
-        if not records:
-            continue
-        seed = records[0]["provenance"]["seed"]
-        windows = store.read_table(store.folder_of(job.out, label, seed), "windows")
-        if len(windows["t_s"]) < 2:
-            continue
-        series[label] = windows
-        title = f"{job.scenario.name}, {label}, seed {seed}{_mark(job)}"
-        plots.policy_figure(job.out / "plots" / f"{store.slug(label)}.png", windows, slo_ms, title)
-    if len(series) > 1:
-        title = f"{job.scenario.name}, seed {job.results[next(iter(series))][0]['provenance']['seed']}{_mark(job)}"
-        shown = {label: summaries[label] for label in series}
-        plots.comparison_figure(job.out / "plots" / "comparison.png", series, shown, slo_ms, title)
-
-
-def _mark(job: Job) -> str:
-    """What a figure must say on its face."""
-    traces, profiles = job.scenario.synthetic_traces, job.scenario.synthetic_profiles
-    what = {(True, True): "traces and profiles", (True, False): "traces", (False, True): "profiles"}.get((traces, profiles))
-    return f" (synthetic {what})" if what else ""

@@ -26,11 +26,12 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
         return 0
     width = max(len(row["name"]) for row in rows)
-    print(f"{'name':<{width}}  devices  cameras  agents  description")
+    line = f"{{:<{width}}}  {{:>7}}  {{:>7}}  {{:>6}}  {{}}"
+    print(line.format("name", "devices", "cameras", "agents", "description"))
     for row in rows:
-        print(f"{row['name']:<{width}}  {row['devices']:>7}  {row['cameras']:>7}  {row['agents']:>6}  {row['description']}")
+        print(line.format(row["name"], row["devices"], row["cameras"], row["agents"], row["description"]))
         if row["headroom"]:
-            print(f"{'':<{width}}  {'':>7}  {'':>7}  {'':>6}  headroom: {row['headroom']}")
+            print(line.format("", "", "", "", f"headroom: {row['headroom']}"))
     return 0
 
 
@@ -69,7 +70,9 @@ def _describe(scenario: Scenario, as_json: bool) -> None:
         print(f"{key}: {value}")
     for d, device in enumerate(cluster.devices):
         print(f"\n{device.id} ({device.type.name}, {device.role})")
-        cameras = [f"{camera.id} ({camera.pipeline}, {camera.fps:g} fps)" for camera in cluster.cameras if camera.device == d]
+        cameras = [
+            f"{camera.id} ({camera.pipeline}, {camera.fps:g} fps)" for camera in cluster.cameras if camera.device == d
+        ]
         if cameras:
             print(f"  cameras: {', '.join(cameras)}")
         for instance in cluster.instances:

@@ -81,8 +81,8 @@ def _long(t_s: np.ndarray, what: str, names: list[str], arrays: dict[str, np.nda
 
 
 def save(folder: Path, cluster: Cluster, episode: Episode, record: dict[str, Any], parquet: bool) -> None:
-    """Write one episode. `record` = {"provenance", "figures", "complete", ...}; it is written last, so that a folder with a
-    record holds whole tables."""
+    """Write one episode. `record` = {"provenance", "figures", "complete", ...}; it is written last, so that a folder
+    with a record holds whole tables."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)

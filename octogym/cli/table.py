@@ -30,19 +30,21 @@ ROWS = (
     ("reward_mean", "reward mean", 1, 3),
     ("link_bound_share", "link-bound, % of link time", 100, 1),
 )
+#: Kinds that are left out where they did not occur.
+IF_ANY = ("requests_", "lost_", "missed_")
 #: The figure in which policies are compared seed by seed.
 COMPARED = "on_time_share"
 
 
 def summary(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-    """Mean and interval of every figure, and the paired difference to the first policy. `results`: policy -> records."""
-    first = next(iter(results), None)
+    """Mean and interval of every figure, and paired differences to the first policy. `results`: policy -> records."""
+    policies = list(results)
     return {
         policy: {
             "seeds": [record["provenance"]["seed"] for record in records],
             "complete": all(record["complete"] for record in records),
             "mean": {name: mean_interval(_values(records, name)) for name, *_ in ROWS},
-            "on_time_points_over_first": _paired(records, results[first]) if first != policy else None,
+            "on_time_points_over_first": None if policy == policies[0] else _paired(records, results[policies[0]]),
             "figures": {str(record["provenance"]["seed"]): record["figures"] for record in records},
         }
         for policy, records in results.items()
@@ -65,17 +67,16 @@ def table(summaries: Mapping[str, Mapping[str, Any]]) -> str:
     """Text of the table."""
     lines = [["", *summaries]]
     for name, title, factor, digits in ROWS:
-        cells = [_cell(*[x * factor for x in one["mean"][name]], digits) for one in summaries.values()]
-        if name.startswith(("requests_", "lost_", "missed_")) and all(cell in ("0", "0.00") for cell in map(_bare, cells)):
-            continue  # a kind that did not occur
-        lines.append([title, *cells])
+        pairs = [one["mean"][name] for one in summaries.values()]
+        if name.startswith(IF_ANY) and not any(mean for mean, _ in pairs):
+            continue
+        lines.append([title, *(_cell(mean * factor, half * factor, digits) for mean, half in pairs)])
     if len(summaries) > 1:
-        pairs = [one["on_time_points_over_first"] for one in summaries.values()]
-        cells = ["-" if pair is None else _cell(*pair, 2, sign="+") for pair in pairs]
+        gains = [one["on_time_points_over_first"] for one in summaries.values()]
+        cells = ["-" if gain is None else _cell(gain[0], gain[1], 2, "+") for gain in gains]
         lines.append([f"on time, points over {next(iter(summaries))}", *cells])
-    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
-    text = ["  ".join(cell.ljust(w) if k == 0 else cell.rjust(w) for k, (cell, w) in enumerate(zip(line, widths, strict=True)))
-            for line in lines]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
     return "\n".join([text[0], "-" * len(text[0]), *text[1:]])
 
 
@@ -84,7 +85,3 @@ def _cell(mean: float, half: float, digits: int, sign: str = "") -> str:
         return "none"
     text = f"{mean:{sign}.{digits}f}"
     return text if not math.isfinite(half) else f"{text} ± {half:.{digits}f}"
-
-
-def _bare(cell: str) -> str:
-    return cell.partition(" ")[0]

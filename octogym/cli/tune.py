@@ -9,20 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from octogym.agents.tuned_static import cache_file, tuned_file
-from octogym.agents.tuning import Budget
+from octogym.agents.tuning import DEFAULT, Budget
 from octogym.cli.choose import UsageError, add_scenario_arguments, scenario_of, seeds_of
 from octogym.cli.progress import Bar
 from octogym.cluster.scenario import Scenario
 
-DEFAULT = Budget()
-
 
 def add_parser(commands: Any) -> None:
-    parser = commands.add_parser("tune", help="search the best fixed settings on the training traces (for tuned-static)")
+    parser = commands.add_parser(
+        "tune", help="search the best fixed settings on the training traces (for tuned-static)"
+    )
     add_scenario_arguments(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to keep them; default: the user's cache")
     parser.add_argument("--seed", default="0..1", metavar="N|N..M", help="training seeds (default %(default)s)")
-    parser.add_argument("--horizon", type=float, default=DEFAULT.horizon_s, metavar="S", help="seconds of each (%(default)g)")
+    parser.add_argument(
+        "--horizon", type=float, default=DEFAULT.horizon_s, metavar="S", help="seconds of each (%(default)g)"
+    )
     parser.add_argument("--sweeps", type=int, default=DEFAULT.sweeps, help="passes over all settings (%(default)s)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads (%(default)s)")
     parser.add_argument("--again", action="store_true", help="search even if there is a result")
@@ -46,7 +48,9 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def tuned_with_progress(scenario: Scenario, budget: Budget, file: Path | None, threads: int, quiet: bool = False) -> Path:
+def tuned_with_progress(
+    scenario: Scenario, budget: Budget, file: Path | None, threads: int, quiet: bool = False
+) -> Path:
     """`tuned_file` with a bar of the environment-seconds simulated; silent where the result is there."""
     path = file or cache_file(scenario, budget)
     if path.exists():
@@ -57,4 +61,7 @@ def tuned_with_progress(scenario: Scenario, budget: Budget, file: Path | None, t
         def advance(count: int, what: str) -> None:
             bar.advance(count, trying=what[:60])
 
-        return tuned_file(scenario, budget, path, threads, advance)
+        tuned_file(scenario, budget, path, threads, advance)
+        share = json.loads(path.read_text(encoding="utf-8"))["provenance"]["share"]
+        bar.advance(0, on_time=f"{share:.1%}")
+    return path

@@ -14,7 +14,8 @@ class RateMeter:
     """Six-window average of arrivals, for E environments of S instances.
 
     The rate is the mean of the six mean rates over the last 1, 3, 7, 15, 30 and 60 s (each span rounded up to whole
-    windows), renewed every window. Before a span has passed its mean is over what has passed; before the first window it is 0.
+    windows), renewed every window. Before a span has passed its mean is over what has passed; before the first window
+    it is 0.
     """
 
     def __init__(self, num_envs: int, instances: int, period_ns: int = 1_000_000_000) -> None:

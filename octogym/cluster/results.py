@@ -36,9 +36,9 @@ _WIDE = {"local_latency_ns", "timeout_ns", "bandwidth_bps", "sent_bytes", "link_
 class Episode:
     """One environment's run: K windows of S instances, C cameras, L links.
 
-    `instances`: counters, settings in force, `reward` and queue lengths by name, [K, S]; `cameras`: [K, C]; `links`: [K, L];
-    `latency_ns`: float64 [K, 4], mean and the 50, 95 and 99 % quantiles of the results of each window (NaN where there were
-    none); `leaf_hist`: int64 [BINS], latencies of all results.
+    `instances`: counters, settings in force, `reward` and queue lengths by name, [K, S]; `cameras`: [K, C]; `links`:
+    [K, L]; `latency_ns`: float64 [K, 4], mean and the 50, 95 and 99 % quantiles of the results of each window (NaN
+    where there were none); `leaf_hist`: int64 [BINS], latencies of all results.
     """
 
     seed: int
@@ -51,8 +51,9 @@ class Episode:
     leaf_hist: np.ndarray
 
     def figures(self) -> Dict[str, float]:
-        """The episode in numbers. Times in seconds, rates in results/s, shares of all generated results (those in flight at
-        the end included), drops in requests by kind. `*_instance_minutes` weighs every minute of every instance alike.
+        """The episode in numbers. Times in seconds, rates in results/s, shares of all generated results (those in
+        flight at the end included), drops in requests by kind. `*_instance_minutes` weighs every minute of every
+        instance alike.
         """
         seconds = len(self.t_ns) * self.period_ns / 1e9
         total = {name: float(self.cameras[name].sum()) for name in CAMERA_COUNTERS}
@@ -84,7 +85,8 @@ class Episode:
         return figures
 
     def link_bound(self) -> np.ndarray:
-        """float64 [K]: share of the links that carried anything in the episode that were busy at least 95 % of the window."""
+        """float64 [K]: share of the links that carried anything in the episode that were busy at least 95 % of the
+        window."""
         busy = self.links["link_busy_ns"]
         used = busy.any(0)
         if not used.any():

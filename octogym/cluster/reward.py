@@ -18,9 +18,9 @@ THROUGHPUT_CAP = 1.5
 class FcpoReward:
     """r = clip((theta T - sigma L - phi O^2) / 2, -1, 1) of every instance, with the weights of the published code.
 
-    T = (executed + 0.1) / net rate, at most 1.5; L = local latency in seconds; O = batch / net rate, the time to fill a batch.
-    Net rate = max(rate - late drops, 0.1). With no requests at all in the last 60 s T = L = 0 and O = batch / 10. Instances
-    of absent devices get 0.
+    T = (executed + 0.1) / net rate, at most 1.5; L = local latency in seconds; O = batch / net rate, the time to fill
+    a batch. Net rate = max(rate - late drops, 0.1). With no requests at all in the last 60 s T = L = 0 and O = batch
+    / 10. Instances of absent devices get 0.
     """
 
     theta: float = 1.1

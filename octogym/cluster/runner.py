@@ -43,10 +43,10 @@ class Window:
 class Merger:
     """Merges the patches of several policies into one decision and keeps it alive.
 
-    Whatever a policy has set stands until it sets something else and is sent again in every window, so that the validity of a
-    decision does not run out between two decisions of a policy with a long period. What no policy ever set stays -1 (the
-    instance falls to its safe settings, the share to local). A field of an instance belongs to the policy that
-    set it first; another that sets it raises `PolicyConflict`.
+    Whatever a policy has set stands until it sets something else and is sent again in every window, so that the
+    validity of a decision does not run out between two decisions of a policy with a long period. What no policy ever
+    set stays -1 (the instance falls to its safe settings, the share to local). A field of an instance belongs to the
+    policy that set it first; another that sets it raises `PolicyConflict`.
     """
 
     def __init__(self, cluster: Cluster, num_envs: int, names: Sequence[str]) -> None:
@@ -93,8 +93,8 @@ class Merger:
 class Runner:
     """Drives `backend` with one policy or several.
 
-    Each policy is asked at windows 0, n, 2n, ... where n windows make its `period_s`. It gets one `feedback` per decision,
-    the sum of the reward over the windows from that decision to its next (or to the end of the run).
+    Each policy is asked at windows 0, n, 2n, ... where n windows make its `period_s`. It gets one `feedback` per
+    decision, the sum of the reward over the windows from that decision to its next (or to the end of the run).
 
     Args:
         backend: any `Backend`; its E environments run at once.
@@ -149,7 +149,8 @@ class Runner:
     def run(self, horizon_s: float, seed: int = 0, progress: Optional[Callable[[Window], None]] = None) -> Recorder:
         """Run `horizon_s` seconds of cluster time and keep every window.
 
-        `progress` is called after each window. Ctrl-C ends the run early: what was run comes back, marked `interrupted`.
+        `progress` is called after each window. Ctrl-C ends the run early: what was run comes back, marked
+        `interrupted`.
 
         Raises:
             ValueError: a horizon that is no positive multiple of the window.

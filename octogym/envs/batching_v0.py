@@ -249,10 +249,10 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
 
     def state(self) -> np.ndarray:
         """float32 [S * 8 + D]: all agents' observations, then which devices are present."""
-        frame, telemetry = self._core.frame, self._core.telemetry
-        if frame is None or telemetry is None:
+        telemetry = self._core.telemetry
+        if telemetry is None:
             raise ResetNeeded("state: no episode has begun; call reset() first")
-        return np.concatenate([frame.observation[0].ravel(), telemetry.present[0].astype(np.float32)])
+        return np.concatenate([self._core.observation[0].ravel(), telemetry.present[0].astype(np.float32)])
 
     def close(self) -> None:
         """Close the backend, if this environment made it."""
@@ -285,10 +285,10 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
 
     def _infos(self, frame: Frame) -> dict[str, dict[str, Any]]:
         infos: dict[str, dict[str, Any]] = {}
+        t_s = frame.value("t_s", 0)
         for s, agent in enumerate(self._names):
-            info = LazyDict()
+            infos[agent] = info = LazyDict(t_s=t_s)
             info.source, info.row = frame, s
-            infos[agent] = info
         return infos
 
 

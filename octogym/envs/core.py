@@ -172,9 +172,14 @@ class BatchingCore:
         self._head = (self._head + 1) % len(self._ring)
         return self._observe(telemetry, todo, frame)
 
+    @property
+    def observation(self) -> np.ndarray:
+        """float32 [E, S, ...]: the last observations, whatever a user has done to those handed out."""
+        return self._last if self._observation is None else self._observation.last
+
     def view(self) -> View:
         """What a policy that decides for other instances sees."""
-        assert self.telemetry is not None and self.frame is not None
+        assert self.telemetry is not None
         return View(
             self.telemetry,
             self.cluster,
@@ -182,7 +187,7 @@ class BatchingCore:
             self._due,
             self.present,
             self.backend,
-            self.frame.observation,
+            self.observation,
         )
 
     def close(self) -> None:

@@ -52,6 +52,12 @@ class CustomObservation:
         self._function, self._space = function, space
         self._last: np.ndarray | None = None
 
+    @property
+    def last(self) -> np.ndarray:
+        """The last observations, float32 [E, S, *shape]; not what was handed out."""
+        assert self._last is not None
+        return self._last
+
     def new_space(self) -> spaces.Box:
         return deepcopy(self._space)
 

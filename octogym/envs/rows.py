@@ -84,7 +84,7 @@ class Rows:
         if self.layout == "envs":
             return frame.reward[:, self.agent].copy()
         there = frame.counts[:, :, k.PRESENT]
-        return (frame.reward.sum(1) / np.maximum(there.sum(1), 1)).astype(np.float32)
+        return (frame.reward.sum(1, dtype=np.float64) / np.maximum(there.sum(1), 1)).astype(np.float32)
 
     def info(self, frame: Frame, row: int) -> LazyDict:
         """One row's info alone."""

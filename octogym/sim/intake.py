@@ -289,8 +289,9 @@ def receive(m, cells, tab, log, s, item, now, checked):
         m[i + Q1_TAIL] = item
         m[i + Q1_N] += 1
         item = after
-    # More requests cannot change a time once found, unless a timeout is due before the batch is full.
-    if m[i + INFER] == NIL and (m[i + TIMEOUT] != 0 or timer(m, tab, ready_timer(tab, s)) == INF):
+    # With one thread, more requests do not change a time once found, unless a timeout is due before the batch is full.
+    settled = m[i + PRE_HIGH] == 1 and m[i + TIMEOUT] == 0 and timer(m, tab, ready_timer(tab, s)) != INF
+    if m[i + INFER] == NIL and not settled:
         schedule_start(m, tab, s, now)
 
 

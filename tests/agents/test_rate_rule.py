@@ -14,7 +14,9 @@ from octogym.cluster.runner import Runner
 from .conftest import play
 
 
-@pytest.mark.parametrize(("argument", "fractions"), [("0.1", [0.1] * 5), ("0.1,platedet=0.3", [0.1, 0.3, 0.1, 0.3, 0.1])])
+@pytest.mark.parametrize(
+    ("argument", "fractions"), [("0.1", [0.1] * 5), ("0.1,platedet=0.3", [0.1, 0.3, 0.1, 0.3, 0.1])]
+)
 def test_the_batch_is_what_a_fraction_of_the_slo_fills(scenario, argument, fractions):
     runner = Runner(make_backend("sim", scenario, num_envs=2), RateRulePolicy(argument))
     limit = np.array([i.max_batch for i in scenario.cluster.instances])

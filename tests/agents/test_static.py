@@ -17,7 +17,7 @@ from .conftest import play
 
 
 def settings_of(cluster, argument):
-    """Two environments' decision. Instances: detector and plate detector of cam-1, of cam-2, and the server's classifier."""
+    """For two environments. Instances: detector and plates of cam-1, the same of cam-2, the server's classifier."""
     policy = StaticPolicy(argument)
     policy.reset(cluster, 2, 0)
     return policy.act(SimpleNamespace(step=0))
@@ -32,7 +32,8 @@ def test_one_setting_for_all_is_clipped_to_each_limit(cluster):
 
 def test_the_particular_overrides_the_general(cluster):
     decision = settings_of(
-        cluster, "cam-2/traffic.platedet.batch=5,batch=2,platedet.batch=3,xavier-nx/traffic.platedet.batch=4,traffic.yolov5n.batch=1"
+        cluster,
+        "cam-2/traffic.platedet.batch=5,batch=2,platedet.batch=3,xavier-nx/traffic.platedet.batch=4,traffic.yolov5n.batch=1",
     )
     assert decision.batch[1].tolist() == [1, 4, 1, 5, 2]
 
@@ -88,7 +89,7 @@ def test_what_the_cluster_does_not_have_is_said(cluster, argument, message):
 def test_a_file_that_holds_something_else_is_refused(tmp_path, content):
     file = tmp_path / "x.json"
     file.write_text(content)
-    with pytest.raises(PolicyError, match="x.json"):
+    with pytest.raises(PolicyError, match=r"x\.json"):
         StaticPolicy(str(file))
 
 

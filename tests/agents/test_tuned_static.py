@@ -41,7 +41,9 @@ def test_it_beats_every_common_batch_on_the_training_traces(training, tuned):
 def test_the_policy_reaches_what_the_search_says(training, tuned):
     (episode,) = play(training, TunedStaticPolicy(str(tuned)), SMALL.horizon_s)
     # The policy asks for its threads one window after the search's reset would, no more lies between them.
-    assert episode.figures()["on_time_share"] == pytest.approx(json.loads(tuned.read_text())["provenance"]["share"], abs=1e-9)
+    assert episode.figures()["on_time_share"] == pytest.approx(
+        json.loads(tuned.read_text())["provenance"]["share"], abs=1e-9
+    )
 
 
 def test_it_is_better_than_the_start_on_unseen_traces_too(scenario, tuned):
@@ -84,7 +86,7 @@ def test_without_a_file_the_users_cache_is_looked_up(training, tuned, tmp_path, 
     policy.reset(training.cluster, 1, 0)
     assert policy.settings == json.loads(tuned.read_text())["settings"]
     (cached.parent / cached.name.replace(".json", "x.json")).write_bytes(tuned.read_bytes())
-    with pytest.raises(PolicyError, match="several in .*; say which"):
+    with pytest.raises(PolicyError, match=r"several in .*; say which"):
         TunedStaticPolicy().reset(training.cluster, 1, 0)
 
 

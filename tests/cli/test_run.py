@@ -26,7 +26,12 @@ def own_cache(tmp_path_factory, monkeypatch):
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "out"
-    assert main([*COMMON, "--compare", "random,static:batch=4,pre=2,post=1,rate-rule", "--seed", "0..1", "--out", str(out)]) == 0
+    assert (
+        main(
+            [*COMMON, "--compare", "random,static:batch=4,pre=2,post=1,rate-rule", "--seed", "0..1", "--out", str(out)]
+        )
+        == 0
+    )
     return out
 
 
@@ -41,8 +46,17 @@ def test_the_table_names_policies_figures_and_what_is_synthetic(tmp_path, capsys
     text = capsys.readouterr().out
     assert "traffic-2: two Jetsons" in text
     assert "SYNTHETIC traces, SYNTHETIC profiles" in text and "SYNTHETIC device profiles and traces" in text
-    for title in ("throughput, results/s", "effective throughput", "on time, % of generated", "latency mean, ms", "latency p99, ms",
-                  "requests dropped", "reward mean", "link-bound", "points over static"):
+    for title in (
+        "throughput, results/s",
+        "effective throughput",
+        "on time, % of generated",
+        "latency mean, ms",
+        "latency p99, ms",
+        "requests dropped",
+        "reward mean",
+        "link-bound",
+        "points over static",
+    ):
         assert title in text
     assert "±" in text
 
@@ -66,7 +80,9 @@ def test_results_are_parquet_with_provenance(done):
     assert origin["seed"] == 1 and origin["horizon_s"] == 20 and origin["policy"] == "static:batch=4,pre=2,post=1"
     assert origin["synthetic_traces"] is True and origin["synthetic_profiles"] is True
     assert origin["command_line"].startswith("octogym run traffic-2") and "synthetic" in origin["profiles"]
-    assert all(len(origin[name]) == 64 for name in ("scenario_sha256", "traces_sha256", "workload_sha256", "policy_sha256"))
+    assert all(
+        len(origin[name]) == 64 for name in ("scenario_sha256", "traces_sha256", "workload_sha256", "policy_sha256")
+    )
     assert origin["numpy"] and origin["numba"] and origin["cpu"]
 
 
@@ -124,7 +140,7 @@ def test_tuned_static_is_searched_on_the_training_split_once(tmp_path, capsys, m
     from octogym.agents.tuning import Budget
     from octogym.cli import run
 
-    monkeypatch.setattr(run, "Budget", lambda: Budget(seeds=(0,), horizon_s=10, sweeps=1))
+    monkeypatch.setattr(run, "DEFAULT", Budget(seeds=(0,), horizon_s=10, sweeps=1))
     command = [*COMMON, "--compare", "static,tuned-static", "--seed", "0", "--no-plots"]
     assert main([*command, "--out", str(tmp_path / "a")]) == 0
     assert "tuning" in capsys.readouterr().err
@@ -158,7 +174,23 @@ def test_ctrl_c_leaves_what_was_run(tmp_path, capsys, monkeypatch):
 def test_an_slo_of_the_users_replaces_every_pipelines(tmp_path):
     shares = []
     for slo in ("250", "60"):
-        assert main([*COMMON, "--policy", "static", "--seed", "0", "--slo-ms", slo, "--no-plots", "--out", str(tmp_path / slo)]) == 0
+        assert (
+            main(
+                [
+                    *COMMON,
+                    "--policy",
+                    "static",
+                    "--seed",
+                    "0",
+                    "--slo-ms",
+                    slo,
+                    "--no-plots",
+                    "--out",
+                    str(tmp_path / slo),
+                ]
+            )
+            == 0
+        )
         content = json.loads((tmp_path / slo / "summary.json").read_text())
         shares.append(content["policies"]["static"]["mean"]["on_time_share"][0])
     assert shares[0] > shares[1]

@@ -19,7 +19,9 @@ def test_every_scenario_is_listed_with_its_size(capsys):
     assert {"traffic-2", "campus-16", "city-26", "scale-16"} <= set(rows)
     assert main(["scenarios"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert all(any(line.startswith(name) and row["description"] in line for line in lines) for name, row in rows.items())
+    assert all(
+        any(line.startswith(name) and row["description"] in line for line in lines) for name, row in rows.items()
+    )
 
 
 def test_one_scenario_is_described(capsys):
@@ -32,7 +34,20 @@ def test_one_scenario_is_described(capsys):
 
 def test_tune_writes_settings_and_says_what_they_reach(tmp_path, capsys):
     file = tmp_path / "tuned.json"
-    command = ["tune", "traffic-2", "--traces", "synthetic", "--seed", "0", "--horizon", "10", "--sweeps", "1", "--out", str(file)]
+    command = [
+        "tune",
+        "traffic-2",
+        "--traces",
+        "synthetic",
+        "--seed",
+        "0",
+        "--horizon",
+        "10",
+        "--sweeps",
+        "1",
+        "--out",
+        str(file),
+    ]
     assert main(command) == 0
     text = capsys.readouterr().out
     assert "on time on training seeds" in text and "rtx3090-server/traffic.carbrand: pack 1, batch" in text
@@ -48,5 +63,7 @@ def test_tune_refuses_what_it_cannot_do(arguments, tmp_path, capsys):
 
 
 def test_the_module_runs_as_a_command():
-    done = subprocess.run([sys.executable, "-m", "octogym.cli", "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "octogym.cli", "--version"], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == f"octogym {__version__}"

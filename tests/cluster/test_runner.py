@@ -1,4 +1,5 @@
-"""The runner: merging, periods, validity kept alive, feedback. A fake backend stands below, so nothing here needs the kernel."""
+"""The runner: merging, periods, validity kept alive, feedback. A fake backend stands below, so nothing here needs the
+kernel."""
 
 from __future__ import annotations
 
@@ -16,7 +17,18 @@ from octogym.cluster.topology import Camera, Cluster, Device, DeviceType, Edge, 
 
 WIDTHS = {"queue": (5,), "latency_hist": (BINS,), "leaf_hist": (BINS,)}
 PER_ENV = ("t_ns", "window_ns")
-PER_CAMERA = ("frames", "objects", "generated", "on_time_results", "late", "dropped", "missed", "lost_results")
+PER_CAMERA = (
+    "frames",
+    "objects",
+    "generated",
+    "on_time_results",
+    "late",
+    "dropped",
+    "missed",
+    "lost_results",
+    "in_flight",
+    "overdue",
+)
 PER_LINK = ("bandwidth_bps", "sent_bytes", "link_busy_ns")
 
 
@@ -60,9 +72,9 @@ class FakeBackend:
 
     def reset(self, seed=None, mask=None, options=None):
         self.seed, self.sent = seed, []
-        shapes = {name: (self.num_envs, self.cluster.S) for name in (f.name for f in fields(Telemetry))}
-        shapes.update({name: (self.num_envs, self.cluster.C) for name in PER_CAMERA + ("in_flight", "overdue")})
-        shapes.update({name: (self.num_envs, self.cluster.L) for name in PER_LINK})
+        shapes = dict.fromkeys((f.name for f in fields(Telemetry)), (self.num_envs, self.cluster.S))
+        shapes.update(dict.fromkeys(PER_CAMERA, (self.num_envs, self.cluster.C)))
+        shapes.update(dict.fromkeys(PER_LINK, (self.num_envs, self.cluster.L)))
         shapes.update(dict.fromkeys(PER_ENV, (self.num_envs,)))
         shapes["present"] = (self.num_envs, self.cluster.D)
         for name, extra in WIDTHS.items():

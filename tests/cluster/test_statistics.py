@@ -29,5 +29,5 @@ def test_one_value_has_no_interval_and_missing_values_do_not_count():
 
 def test_a_paired_difference_is_tighter_than_its_parts():
     seeds = np.array([0.5, 0.7, 0.9])
-    mean, half = paired_interval(seeds + [0.05, 0.06, 0.04], seeds)
+    mean, half = paired_interval(seeds + np.array([0.05, 0.06, 0.04]), seeds)
     assert mean == pytest.approx(0.05) and half < 0.05 < mean_interval(seeds)[1]

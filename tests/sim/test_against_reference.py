@@ -7,6 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from octogym.cluster.decision import Decision
 from octogym.cluster.telemetry import BINS, Telemetry, latency_bin_edges_ns
 from octogym.sim import SimBackend
 from tests.reference import ReferenceSim
@@ -27,13 +28,12 @@ def rows(log):
     return sorted((i, key % 2**64, *rest) for i, key, *rest in found)
 
 
-def check_telemetry(told: Telemetry, expected: dict, step: int) -> None:
+def check_telemetry(told: Telemetry, expected: dict, step: int, e: int = 0) -> None:
     for field in fields(Telemetry):
         if field.name not in NOT_COMPARED:
-            of_sim, of_reference = np.asarray(getattr(told, field.name)[0]), np.asarray(expected[field.name])
-            assert np.array_equal(of_sim, of_reference), (
-                f"step {step}, {field.name}: simulator {of_sim.tolist()}, reference {of_reference.tolist()}"
-            )
+            got, wanted = np.asarray(getattr(told, field.name)[e]), np.asarray(expected[field.name])
+            where = f"environment {e}, step {step}, {field.name}"
+            assert np.array_equal(got, wanted), f"{where}: simulator {got.tolist()}, reference {wanted.tolist()}"
 
 
 def check_histograms(scenario, totals: np.ndarray, leaf_totals: np.ndarray, log: list) -> None:
@@ -68,6 +68,24 @@ def compare(seed: int, steps: int) -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_same_requests_meet_the_same_fate(seed):
     compare(seed, 15)
+
+
+@pytest.mark.parametrize("seed", range(200, 208))
+def test_several_environments_and_a_second_episode(seed):
+    scenario, num_envs = random_scenario(seed), 3
+    backend = SimBackend(scenario, num_envs=num_envs)
+    for first in (seed, seed + 1000):
+        references = [ReferenceSim(scenario, first + e) for e in range(num_envs)]
+        told = backend.reset(seed=first)
+        for e, reference in enumerate(references):
+            check_telemetry(told, reference.reset(), 0, e)
+        decisions = [random_decisions(scenario, first + e, 8) for e in range(num_envs)]
+        for step, rows_of_step in enumerate(zip(*decisions, strict=True), 1):
+            joined = [np.concatenate([getattr(d, name) for d in rows_of_step]) for name in Decision.FIELDS]
+            told = backend.step(Decision(*joined))
+            for e, reference in enumerate(references):
+                check_telemetry(told, reference.step(rows_of_step[e]), step, e)
+    backend.close()
 
 
 @pytest.mark.slow
