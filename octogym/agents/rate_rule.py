@@ -13,8 +13,8 @@ from octogym.cluster.decision import Decision
 from octogym.cluster.rate import RateMeter
 from octogym.cluster.topology import Cluster
 
-#: Default fraction of the SLO; the best of a grid on training seeds of fcpo-testbed (benchmarks/rate_rule.py).
-FRACTION = 0.25
+#: Default fraction of the SLO; the best of a grid on training traces (benchmarks/rate_rule.py).
+FRACTION = 0.3
 
 
 class RateRulePolicy(StatelessPolicy):

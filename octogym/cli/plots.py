@@ -111,7 +111,7 @@ def comparison_figure(
         t_s = windows["t_s"]
         over_time.plot(t_s, _rate(windows["on_time_results"], t_s), label=policy, **look)
         latency.plot(t_s, smooth(windows["latency_p95_ms"], t_s), **look)
-    upper.suptitle(title)
+    figure.suptitle(title)
     over_time.set(ylabel="on-time results/s", ylim=(0, None), xlim=(0, t_s[-1]))
     latency.set(ylabel="p95 latency, ms", xlabel="time, s")
     _slo(latency, slo_ms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ OPTIONS = ("trace_offset_s", "overrides", "horizon_s")
 # What a draw is for: the word after the split. A new use takes a new number.
 _LOAD, _FACTOR, _OFFSET, _DWELL, _SCENE, _SCENE_FACTOR, _SCENE_OFFSET, _DAY, _STREAM = range(1, 10)
 _LINK_SERIES, _LINK_OFFSET, _BANDWIDTH, _OUTAGE, _CHURN = range(10, 15)
-_RUSH, _RUSH_FACTOR = range(15, 17)
+_STAY, _PLACE, _CROWD = range(15, 18)
 
 Settings = Dict[str, Any]
 
@@ -193,14 +193,17 @@ def _cameras(sources: Sources, settings: Settings, draw: _Draw, offset_s: Option
     scale = draw.between(_LOAD, 1, settings["load"]) * draw.between(_FACTOR, rows, settings["factor"])
     scale = scale * sources.load[:, None]
     steps = [_scenes(sources, settings, draw, offset_s)]
+    if settings["crowds"] is not None:
+        steps += _crowds(sources, settings["crowds"], draw)
     if settings["day"] is not None:
         steps.append(_day(settings["day"], draw, rows))
     if settings["streams"] is not None:
         steps.append(_streams(sources, settings["streams"], draw))
     starts, values = _merge(steps, rows)
     factor = scale * values["factor"]
-    if "day" in values:
-        factor = factor * values["day"]
+    for name in values:
+        if name.startswith("times"):
+            factor = factor * values[name]
     milli = np.rint(1000 * factor).astype(np.int32)
     series = values["series"]
     if "on" in values:
@@ -230,9 +233,6 @@ def _scenes(sources: Sources, settings: Settings, draw: _Draw, offset_s: Optiona
             table[c, : len(pool)] = pool
         series = np.where(switched, np.take_along_axis(table, pick, 1), own)
         factor = draw.between(_SCENE_FACTOR, rows, switches["factor"], count)
-        if switches["rush_share"]:
-            rush = draw.uniform(_RUSH, rows, count) < switches["rush_share"]
-            factor = np.where(rush, draw.between(_RUSH_FACTOR, rows, switches["rush_factor"], count), factor)
         factor = np.where(switched, factor, 1.0)
     return _Steps(starts, series=series, factor=factor, offset=_offsets(sources, settings, draw, offset_s, series))
 
@@ -258,6 +258,26 @@ def _offsets(
     return np.floor(np.mod(at, duration) * rate + 1e-9).astype(np.int64)
 
 
+def _crowds(sources: Sources, crowds: Settings, draw: _Draw) -> List[_Steps]:
+    """One function per crowd: its factor in the row of the camera where it is, else 1."""
+    among = np.flatnonzero(_chosen(sources.cameras, crowds["cameras"]))
+    count = min(crowds["count"], len(among))
+    starts = _alternate(draw, _STAY, count, crowds["dwell_s"])
+    stays = starts.shape[1]
+    place, factor = draw.uniform(_PLACE, count, stays), draw.between(_CROWD, count, crowds["factor"], stays)
+    steps = []
+    for w in range(count):
+        own = among[w::count]
+        # The next camera is another one: a step of 1 to n - 1 places on.
+        jumps = (place[w] * np.where(np.arange(stays) == 0, len(own), max(1, len(own) - 1))).astype(np.int64)
+        jumps[1:] += len(own) > 1
+        at = own[np.cumsum(jumps) % len(own)]
+        times = np.ones((len(sources.cameras), stays))
+        times[at, np.arange(stays)] = factor[w]
+        steps.append(_Steps(starts[w : w + 1], **{f"times_crowd{w}": times}))
+    return steps
+
+
 def _day(day: Settings, draw: _Draw, rows: int) -> _Steps:
     step = max(1, int(day["step_s"] * NS))
     starts = np.arange(0, max(draw.horizon_ns, 1), step, dtype=np.int64)[None]
@@ -265,7 +285,7 @@ def _day(day: Settings, draw: _Draw, rows: int) -> _Steps:
     angle = 2 * np.pi * ((starts + step / 2) / (day["period_s"] * NS) + phase)
     # A share of [0, 1] rounded to a millionth: no two libraries differ there in the last place.
     share = np.rint((0.5 - 0.5 * np.cos(angle)) * 1e6) / 1e6
-    return _Steps(starts, day=day["low"] + (day["high"] - day["low"]) * share)
+    return _Steps(starts, times_day=day["low"] + (day["high"] - day["low"]) * share)
 
 
 def _streams(sources: Sources, streams: Settings, draw: _Draw) -> _Steps:

@@ -24,6 +24,7 @@ def register() -> None:
             gymnasium.register(id=name, entry_point=entry_point, vector_entry_point=vector_entry_point)
     if hasattr(pettingzoo, "register"):  # from 1.27
         for name, module in PETTINGZOO.items():
-            if name not in pettingzoo.parallel_registry:
+            # The registry keeps the name with "-v0".
+            if pettingzoo.EnvSpec(name).id not in pettingzoo.parallel_registry:
                 pettingzoo.register("parallel", name, entry_point=f"{module}:parallel_env")
                 pettingzoo.register("aec", name, entry_point=f"{module}:env")

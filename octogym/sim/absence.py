@@ -115,7 +115,7 @@ def empty_instance(m, cells, tab, log, s, now):
     m[i + Q1_N] = m[i + Q3_N] = m[i + Q4_N] = m[i + PRE_BUSY] = m[i + FRAME_N] = 0
     m[i + HAND_FRAMES] = m[i + HAND_IMAGES] = m[i + IN_LANE] = 0
     m[i + HAND_DUE] = INF
-    m[i + INFER] = NIL
+    m[i + INFER] = m[i + HAND_HEAD] = NIL
     m[i + INFER_FREE] = now
 
 

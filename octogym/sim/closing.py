@@ -44,9 +44,6 @@ from octogym.sim.layout import (
     INF,
     INFER,
     INST,
-    ITEM_BIRTH,
-    ITEM_CAM,
-    ITEM_LEAVES,
     LAST_COUNTS,
     LATENCY,
     LEAF_HIGH,
@@ -91,6 +88,8 @@ from octogym.sim.layout import (
     Q4_N,
     ROUTE,
     ROUTE_SHARE,
+    RUN_BIRTH,
+    RUN_N,
     SET_BY,
     SHOWN_POST,
     SHOWN_PRE,
@@ -98,16 +97,17 @@ from octogym.sim.layout import (
     TIMEOUT,
 )
 from octogym.sim.links import rate_at
+from octogym.sim.runs import camera_of, leaves_each
 
 
 @jit
-def count_overdue(m, cells, tab, item, now):
+def count_overdue(m, cells, tab, run, now):
     """Leaves of a chain that are past their SLO go to their cameras' overdue counts."""
-    while item != NIL:
-        camera = cells[item + ITEM_CAM]
-        if now - cells[item + ITEM_BIRTH] > tab[tab[A_CAM] + camera * C_WORDS + C_SLO]:
-            m[tab[O_CAM] + camera * CAM + CAM_OVERDUE] += cells[item + ITEM_LEAVES]
-        item = cells[item + NEXT]
+    while run != NIL:
+        camera = camera_of(cells, run)
+        if now - cells[run + RUN_BIRTH] > tab[tab[A_CAM] + camera * C_WORDS + C_SLO]:
+            m[tab[O_CAM] + camera * CAM + CAM_OVERDUE] += cells[run + RUN_N] * leaves_each(cells, run)
+        run = cells[run + NEXT]
 
 
 @jit

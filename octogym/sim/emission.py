@@ -18,6 +18,7 @@ from octogym.sim.layout import (
     A_SERIES,
     A_STAGE,
     ACTIVE,
+    ALWAYS,
     C_BYTES,
     C_DEVICE,
     C_FPS,
@@ -51,12 +52,6 @@ from octogym.sim.layout import (
     I_STAGE,
     I_WORDS,
     INST,
-    ITEM_ARRIVE,
-    ITEM_BIRTH,
-    ITEM_CAM,
-    ITEM_KEY,
-    ITEM_LEAVES,
-    ITEM_OBJECTS,
     MAX_OBJECTS,
     N_CLASS,
     N_DEVICE,
@@ -88,7 +83,15 @@ from octogym.sim.layout import (
     ROUTE_N,
     ROUTE_SHARE,
     ROUTE_TAIL,
+    RUN_ARRIVE,
+    RUN_BIRTH,
+    RUN_INDEX,
+    RUN_KEY,
+    RUN_N,
+    RUN_OWNER,
+    RUN_STEP,
     S_EDGES,
+    S_FIXED,
     S_LEAF,
     S_N_EDGES,
     S_WORDS,
@@ -96,9 +99,11 @@ from octogym.sim.layout import (
     STATUS,
     TIJDEMAN,
     TRACE_ENDED,
+    ZERO,
 )
 from octogym.sim.links import send
 from octogym.sim.pool import take_cell
+from octogym.sim.runs import camera_of, leaves_each, request_key
 from octogym.sim.timers import set_timer
 
 _OBJECT, _ROUNDING, _ARRIVAL = draws.OBJECT, draws.ROUNDING, draws.ARRIVAL
@@ -177,28 +182,58 @@ def choose_route(m, tab, group):
 
 
 @jit
-def add_crop(m, cells, tab, group, parent, key, now):
-    """A crop with object key `key` joins the message of its route; its leaves are lost if there is no route."""
-    stage = tab[tab[A_GROUP] + group * G_WORDS + G_STAGE]
-    count = leaves(tab, stage, key)
-    camera = cells[parent + ITEM_CAM]
+def new_run(m, cells, parent, base, first, n, each, now):
+    """A run of n crops of the image `parent`, which wait in the send queue from `now` on."""
+    run = take_cell(m, cells)
+    cells[run + RUN_BIRTH] = cells[parent + RUN_BIRTH]
+    cells[run + RUN_ARRIVE] = now
+    cells[run + RUN_KEY] = np.int64(base)
+    cells[run + RUN_INDEX] = first
+    cells[run + RUN_STEP] = 1
+    cells[run + RUN_N] = n
+    cells[run + RUN_OWNER] = each << 16 | camera_of(cells, parent)
+    return run
+
+
+@jit
+def add_crop(m, cells, tab, group, parent, base, j, now):
+    """Crop j joins the message of its route; its leaves are lost if there is no route."""
+    each = leaves(tab, tab[tab[A_GROUP] + group * G_WORDS + G_STAGE], fold(base, np.uint64(j)))
     route = choose_route(m, tab, group)
     if route == NIL:
-        m[tab[O_CAM] + camera * CAM + CAM_LOST] += count
+        m[tab[O_CAM] + camera_of(cells, parent) * CAM + CAM_LOST] += each
         return
-    item = take_cell(m, cells)
-    cells[item + ITEM_BIRTH] = cells[parent + ITEM_BIRTH]
-    cells[item + ITEM_ARRIVE] = now  # in the send queue, until the next receiver says otherwise
-    cells[item + ITEM_KEY] = np.int64(key)
-    cells[item + ITEM_LEAVES] = count
-    cells[item + ITEM_CAM] = camera
     state = tab[O_ROUTE] + route * ROUTE
-    if m[state + ROUTE_N] == 0:
-        m[state + ROUTE_HEAD] = item
+    n = m[state + ROUTE_N]
+    m[state + ROUTE_N] = n + 1
+    if n > 0:
+        tail = m[state + ROUTE_TAIL]
+        gap = j - cells[tail + RUN_INDEX]
+        if leaves_each(cells, tail) == each:
+            if cells[tail + RUN_N] == 1:
+                cells[tail + RUN_STEP] = gap
+            if cells[tail + RUN_STEP] * cells[tail + RUN_N] == gap:
+                cells[tail + RUN_N] += 1
+                return
+    run = new_run(m, cells, parent, base, j, ONE, each, now)
+    if n == 0:
+        m[state + ROUTE_HEAD] = run
     else:
-        cells[m[state + ROUTE_TAIL] + NEXT] = item
-    m[state + ROUTE_TAIL] = item
-    m[state + ROUTE_N] += 1
+        cells[m[state + ROUTE_TAIL] + NEXT] = run
+    m[state + ROUTE_TAIL] = run
+
+
+@jit
+def send_together(m, cells, tab, plan, log, group, parent, base, n, each, now):
+    """n crops alike on the only route of a group."""
+    at = tab[A_GROUP] + group * G_WORDS
+    route = tab[at + G_LOW]
+    if not reachable(m, tab, route):
+        m[tab[O_CAM] + camera_of(cells, parent) * CAM + CAM_LOST] += n * each
+        return
+    run = new_run(m, cells, parent, base, ZERO, n, each, now)
+    target = tab[tab[A_ROUTE] + route * R_WORDS + R_TARGET]
+    send(m, cells, tab, plan, log, group, tab[at + G_DEVICE], target, run, run, n, n * tab[at + G_BYTES], now)
 
 
 @jit
@@ -216,13 +251,13 @@ def send_group(m, cells, tab, plan, log, group, now):
 
 
 @jit
-def emit(m, cells, tab, plan, log, s, item, pack, now):
-    """Image `item` of instance s is finished at `now`: its crops go on, those not found are missed."""
+def emit(m, cells, tab, plan, log, s, image, pack, now):
+    """The first image of a run of instance s is finished at `now`: its crops go on, those not found are missed."""
     a = tab[A_INST] + s * I_WORDS
-    key = np.uint64(cells[item + ITEM_KEY])
+    key = request_key(cells, image, ZERO)
     first = tab[a + I_FIRST]
     recall = tab[a + I_RECALL + (pack - 1 if first else 0)]
-    missed = tab[O_CAM] + cells[item + ITEM_CAM] * CAM + CAM_MISSED
+    missed = tab[O_CAM] + camera_of(cells, image) * CAM + CAM_MISSED
     stage, base, n = tab[a + I_STAGE], key, 0
     if not first:
         base = children_key(tab, stage, key)
@@ -234,12 +269,18 @@ def emit(m, cells, tab, plan, log, s, item, pack, now):
         at = tab[A_GROUP] + group * G_WORDS
         if first:
             q = tab[at + G_CLASS]
-            n = (cells[item + ITEM_OBJECTS] >> (16 * q)) & MAX_OBJECTS
+            n = (cells[image + RUN_INDEX] >> (16 * q)) & MAX_OBJECTS
+            if n == 0:
+                continue
             base = fold(key, np.uint64(q))
+        each = tab[tab[A_STAGE] + tab[at + G_STAGE] * S_WORDS + S_FIXED]
+        if each >= 0 and recall >= ALWAYS and tab[at + G_HIGH] - tab[at + G_LOW] == 1:
+            send_together(m, cells, tab, plan, log, group, image, base, n, each, now)
+            continue
         for j in range(n):
             crop = fold(base, np.uint64(j))
             if found(crop, recall):
-                add_crop(m, cells, tab, group, item, crop, now)
+                add_crop(m, cells, tab, group, image, base, j, now)
             else:
                 m[missed] += leaves(tab, tab[at + G_STAGE], crop)
         send_group(m, cells, tab, plan, log, group, now)
@@ -306,8 +347,13 @@ def frame_leaves(tab, stage, key, packed):
     total = 0
     for e in range(tab[at + S_N_EDGES]):
         target, q = tab[tab[at + S_EDGES] + 2 * e], tab[tab[at + S_EDGES] + 2 * e + 1]
+        n = (packed >> (16 * q)) & MAX_OBJECTS
+        each = tab[tab[A_STAGE] + target * S_WORDS + S_FIXED]
+        if each >= 0:
+            total += n * each
+            continue
         base = fold(key, np.uint64(q))
-        for j in range((packed >> (16 * q)) & MAX_OBJECTS):
+        for j in range(n):
             total += leaves(tab, target, fold(base, np.uint64(j)))
     return total
 
@@ -333,11 +379,12 @@ def camera_frame(m, cells, tab, plan, log, camera, now):
     if route == NIL:
         m[state + CAM_LOST] += count
         return
-    item = take_cell(m, cells)
-    cells[item + ITEM_BIRTH] = cells[item + ITEM_ARRIVE] = now
-    cells[item + ITEM_KEY] = np.int64(key)
-    cells[item + ITEM_OBJECTS] = packed
-    cells[item + ITEM_LEAVES] = count
-    cells[item + ITEM_CAM] = camera
+    frame = take_cell(m, cells)
+    cells[frame + RUN_BIRTH] = cells[frame + RUN_ARRIVE] = now
+    cells[frame + RUN_KEY] = np.int64(key)
+    cells[frame + RUN_INDEX] = packed
+    cells[frame + RUN_STEP] = 0
+    cells[frame + RUN_N] = 1
+    cells[frame + RUN_OWNER] = count << 16 | camera
     target = tab[tab[A_ROUTE] + route * R_WORDS + R_TARGET]
-    send(m, cells, tab, plan, log, group, tab[at + C_DEVICE], target, item, item, ONE, tab[at + C_BYTES], now)
+    send(m, cells, tab, plan, log, group, tab[at + C_DEVICE], target, frame, frame, ONE, tab[at + C_BYTES], now)

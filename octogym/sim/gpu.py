@@ -32,7 +32,6 @@ from octogym.sim.layout import (
     INFER,
     INFER_FREE,
     INST,
-    ITEM_KEY,
     KIND_INFER,
     LINE_NEXT,
     N_INST,
@@ -45,8 +44,10 @@ from octogym.sim.layout import (
     Q3_HEAD,
     Q3_N,
     WORK,
+    ZERO,
 )
 from octogym.sim.post import batch_to_post
+from octogym.sim.runs import request_key
 from octogym.sim.timers import set_timer
 
 
@@ -95,7 +96,7 @@ def start_inference(m, cells, tab, gpu, s, now):
     a = tab[A_INST] + s * I_WORDS
     time = tab[tab[a + I_INFER] + cells[batch + BATCH_FRAMES] - 1]
     if tab[EXP_INFER]:
-        time = exponential(cells[cells[batch + BATCH_HEAD] + ITEM_KEY], tab[a + I_STAGE], KIND_INFER, time)
+        time = exponential(request_key(cells, cells[batch + BATCH_HEAD], ZERO), tab[a + I_STAGE], KIND_INFER, time)
     n = m[state + GPU_N]
     m[state + GPU_INST + n] = s
     m[state + GPU_WORK + n] = time * WORK

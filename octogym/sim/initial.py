@@ -26,6 +26,7 @@ from octogym.sim.layout import (
     GPU,
     GPU_HEAD,
     HAND_DUE,
+    HAND_HEAD,
     HEADER,
     HIST_HIGH,
     HIST_LOW,
@@ -90,7 +91,7 @@ def set_up(m, cells, tab, n_cells, seed):
         m[i + PRE] = m[i + SHOWN_PRE] = m[i + PRE_HIGH] = tab[initial + 2]
         m[i + POST] = m[i + SHOWN_POST] = m[i + POST_HIGH] = tab[initial + 3]
         m[i + TIMEOUT] = tab[initial + 4]
-        m[i + ASKED_PRE] = m[i + ASKED_POST] = m[i + INFER] = NIL
+        m[i + ASKED_PRE] = m[i + ASKED_POST] = m[i + INFER] = m[i + HAND_HEAD] = NIL
         m[i + HAND_DUE] = INF
         m[i + HIST_LOW] = m[i + LEAF_LOW] = BINS
         m[i + HIST_HIGH] = m[i + LEAF_HIGH] = -1

@@ -6,7 +6,7 @@ In between nothing outside the instance can change what happens there.
 
 from __future__ import annotations
 
-from octogym.sim.account import drop_batch, end_item
+from octogym.sim.account import drop_batch, end_run
 from octogym.sim.jit import inline, jit
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
@@ -47,9 +47,6 @@ from octogym.sim.layout import (
     INFER,
     INFER_FREE,
     INST,
-    ITEM_ARRIVE,
-    ITEM_BIRTH,
-    ITEM_KEY,
     KIND_PRE,
     LAZY,
     N_CAM,
@@ -58,6 +55,7 @@ from octogym.sim.layout import (
     N_INST,
     NEXT,
     NIL,
+    ONE,
     PACK,
     PRE,
     PRE_BUSY,
@@ -71,10 +69,15 @@ from octogym.sim.layout import (
     Q3_HEAD,
     Q3_N,
     Q3_TAIL,
+    RUN_ARRIVE,
+    RUN_BIRTH,
+    RUN_N,
     THREAD,
     TIMEOUT,
+    ZERO,
 )
 from octogym.sim.pool import take_cell
+from octogym.sim.runs import join, request_key, split
 from octogym.sim.timers import set_timer, timer
 
 
@@ -85,27 +88,40 @@ def ready_timer(tab, s):
 
 
 @jit
-def start_pre(m, cells, tab, s, thread, item, now):
+def start_pre(m, cells, tab, s, thread, image, now):
+    """A pre thread begins with `image`, a run of one."""
     i = HEADER + s * INST
     time = m[i + PRE_TIME]
     if tab[EXP_PRE]:
         stage = tab[tab[A_INST] + s * I_WORDS + I_STAGE]
-        time = exponential(cells[item + ITEM_KEY], stage, KIND_PRE, time)
+        time = exponential(request_key(cells, image, ZERO), stage, KIND_PRE, time)
     m[i + PRE_DONE + THREAD * thread] = now + time
-    m[i + PRE_ITEM + THREAD * thread] = item
+    m[i + PRE_ITEM + THREAD * thread] = image
     m[i + PRE_BUSY] += 1
 
 
-@inline
+@jit
+def take_from_q1(m, cells, i, n):
+    """The oldest requests of Q1, as many as its first run has but at most n, as one run."""
+    head = m[i + Q1_HEAD]
+    have = cells[head + RUN_N]
+    if have > n:
+        head = split(m, cells, head, n)
+    else:
+        n = have
+        m[i + Q1_HEAD] = cells[head + NEXT]
+        cells[head + NEXT] = NIL
+    m[i + Q1_N] -= n
+    return head
+
+
+@jit
 def fill_threads(m, cells, tab, s, now):
     """Idle pre threads take from Q1; only a change of settings leaves both."""
     i = HEADER + s * INST
     for thread in range(m[i + PRE]):
         if m[i + PRE_DONE + THREAD * thread] == INF and m[i + Q1_N] > 0:
-            item = m[i + Q1_HEAD]
-            m[i + Q1_HEAD] = cells[item + NEXT]
-            m[i + Q1_N] -= 1
-            start_pre(m, cells, tab, s, thread, item, now)
+            start_pre(m, cells, tab, s, thread, take_from_q1(m, cells, i, ONE), now)
 
 
 @jit
@@ -139,7 +155,7 @@ def deadline_of(m, cells, tab, s, item):
     """When deadline batching lets the batch of `item` go."""
     i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS
     work = tab[tab[a + I_INFER] + m[i + BATCH] - 1] + tab[a + I_POST_NS]
-    return cells[item + ITEM_BIRTH] + tab[a + I_SLO] - work * 12 // 10 - tab[a + I_LEAD]
+    return cells[item + RUN_BIRTH] + tab[a + I_SLO] - work * 12 // 10 - tab[a + I_LEAD]
 
 
 @jit
@@ -156,31 +172,69 @@ def set_due(m, cells, tab, s, item, now):
 
 
 @jit
+def add_to_hand(m, cells, i, run, now):
+    """A run of images, each of a complete frame of its own or of the frame being handed over, joins the hand."""
+    if m[i + HAND_HEAD] == NIL:
+        cells[run + NEXT] = NIL
+        m[i + HAND_HEAD] = m[i + HAND_TAIL] = run
+        m[i + HAND_SINCE] = now
+    else:
+        m[i + HAND_TAIL] = join(m, cells, m[i + HAND_TAIL], run)
+
+
+@jit
 def frame_to_hand(m, cells, tab, log, s, now):
     """The frame being filled is complete, or flushed."""
     i = HEADER + s * INST
-    head = m[i + FRAME_HEAD]
-    if m[i + HAND_FRAMES] == 0:
-        m[i + HAND_HEAD] = head
-        m[i + HAND_SINCE] = now
-    else:
-        cells[m[i + HAND_TAIL] + NEXT] = head
-    m[i + HAND_TAIL] = m[i + FRAME_TAIL]
+    image = m[i + FRAME_HEAD]
+    if m[i + TIMEOUT] < 0:
+        set_due(m, cells, tab, s, image, now)
+    while image != NIL:
+        after = cells[image + NEXT]
+        add_to_hand(m, cells, i, image, now)
+        image = after
     m[i + HAND_FRAMES] += 1
     m[i + HAND_IMAGES] += m[i + FRAME_N]
     m[i + FRAME_N] = 0
     if m[i + HAND_FRAMES] >= m[i + BATCH]:
         close_hand(m, cells, tab, log, s, now)
-    elif m[i + TIMEOUT] != 0:
-        set_due(m, cells, tab, s, head, now)
+    elif m[i + TIMEOUT] > 0:
+        set_due(m, cells, tab, s, NIL, now)
 
 
 @jit
-def advance_pre(m, cells, tab, log, s, until):
-    """Bring pre-processing and the hand up to `until`, included."""
+def advance_fifo(m, cells, tab, log, s, until):
+    """`advance_pre` for the common case: one thread, one image a frame, no timeout. Whole runs move at once."""
+    i = HEADER + s * INST
+    while m[i + PRE_DONE] <= until:
+        done, service = m[i + PRE_DONE], m[i + PRE_TIME]
+        n = min(1 + m[i + Q1_N], m[i + BATCH] - m[i + HAND_FRAMES])
+        if n > 1 and service > 0:
+            n = min(n, 1 + (until - done) // service)
+        add_to_hand(m, cells, i, m[i + PRE_ITEM], done)
+        left = n - 1
+        while left > 0:
+            run = take_from_q1(m, cells, i, left)
+            left -= cells[run + RUN_N]
+            add_to_hand(m, cells, i, run, done)
+        m[i + HAND_FRAMES] += n
+        m[i + HAND_IMAGES] += n
+        done += (n - 1) * service
+        m[i + PRE_BUSY] = 0
+        if m[i + Q1_N] > 0:
+            start_pre(m, cells, tab, s, ZERO, take_from_q1(m, cells, i, ONE), done)
+        else:
+            m[i + PRE_DONE] = INF
+        if m[i + HAND_FRAMES] >= m[i + BATCH]:
+            close_hand(m, cells, tab, log, s, done)
+
+
+@jit
+def advance_any(m, cells, tab, log, s, until):
+    """`advance_pre` image by image."""
     i = HEADER + s * INST
     while True:
-        time, thread = INF, 0
+        time, thread = INF, ZERO
         if m[i + PRE_BUSY] > 0:
             for k in range(m[i + PRE_HIGH]):
                 if m[i + PRE_DONE + THREAD * k] < time:
@@ -192,25 +246,31 @@ def advance_pre(m, cells, tab, log, s, until):
             continue
         if time > until:
             return
-        item = m[i + PRE_ITEM + THREAD * thread]
+        image = m[i + PRE_ITEM + THREAD * thread]
+        m[i + PRE_BUSY] -= 1
         if m[i + Q1_N] > 0 and thread < m[i + PRE]:
-            following = m[i + Q1_HEAD]
-            m[i + Q1_HEAD] = cells[following + NEXT]
-            m[i + Q1_N] -= 1
-            m[i + PRE_BUSY] -= 1
-            start_pre(m, cells, tab, s, thread, following, time)
+            start_pre(m, cells, tab, s, thread, take_from_q1(m, cells, i, ONE), time)
         else:
             m[i + PRE_DONE + THREAD * thread] = INF
-            m[i + PRE_BUSY] -= 1
-        cells[item + NEXT] = NIL
+        cells[image + NEXT] = NIL
         if m[i + FRAME_N] == 0:
-            m[i + FRAME_HEAD] = item
+            m[i + FRAME_HEAD] = image
         else:
-            cells[m[i + FRAME_TAIL] + NEXT] = item
-        m[i + FRAME_TAIL] = item
+            cells[m[i + FRAME_TAIL] + NEXT] = image
+        m[i + FRAME_TAIL] = image
         m[i + FRAME_N] += 1
         if m[i + FRAME_N] >= m[i + PACK]:
             frame_to_hand(m, cells, tab, log, s, time)
+
+
+@jit
+def advance_pre(m, cells, tab, log, s, until):
+    """Bring pre-processing and the hand up to `until`, included."""
+    i = HEADER + s * INST
+    if m[i + PRE_HIGH] == 1 and m[i + PACK] == 1 and m[i + TIMEOUT] == 0 and not tab[EXP_PRE]:
+        advance_fifo(m, cells, tab, log, s, until)
+    else:
+        advance_any(m, cells, tab, log, s, until)
 
 
 @jit
@@ -258,49 +318,49 @@ def schedule_start(m, tab, s, now):
 
 
 @jit
-def receive(m, cells, tab, log, s, item, now, checked):
-    """A chain of requests arrives at instance s. `checked`: through a receiver, which drops the late."""
+def drop_from_q1(m, cells, tab, log, s, n, now):
+    """Q1 is n over its capacity: the oldest go."""
+    i = HEADER + s * INST
+    while n > 0:
+        run = take_from_q1(m, cells, i, n)
+        n -= cells[run + RUN_N]
+        m[i + IN_STAGE] -= cells[run + RUN_N]
+        end_run(m, cells, tab, log, s, run, now, DROPPED_FULL, FATE_FULL, CAM_DROPPED)
+
+
+@jit
+def receive(m, cells, tab, log, s, run, now, checked):
+    """A chain of runs arrives at instance s. `checked`: through a receiver, which drops the late."""
     i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS
     advance_pre(m, cells, tab, log, s, now)
     born_after = now - tab[a + I_LATE_AFTER] if checked and tab[LAZY] else -INF
-    while item != NIL:
-        after = cells[item + NEXT]
-        m[i + ARRIVED] += 1
-        cells[item + ITEM_ARRIVE] = now
-        if cells[item + ITEM_BIRTH] < born_after:
-            end_item(m, cells, tab, log, s, item, now, DROPPED_LATE, FATE_LATE, CAM_DROPPED)
-            item = after
+    while run != NIL:
+        after = cells[run + NEXT]
+        n = cells[run + RUN_N]
+        m[i + ARRIVED] += n
+        cells[run + RUN_ARRIVE] = now
+        cells[run + NEXT] = NIL
+        if cells[run + RUN_BIRTH] < born_after:
+            end_run(m, cells, tab, log, s, run, now, DROPPED_LATE, FATE_LATE, CAM_DROPPED)
+            run = after
             continue
-        m[i + IN_STAGE] += 1
-        cells[item + NEXT] = NIL
-        if m[i + Q1_N] == 0 and take_thread(m, cells, tab, s, item, now):
-            item = after
-            continue
-        if m[i + Q1_N] >= tab[a + I_CAP1]:
-            oldest = m[i + Q1_HEAD]
-            m[i + Q1_HEAD] = cells[oldest + NEXT]
-            m[i + Q1_N] -= 1
-            m[i + IN_STAGE] -= 1
-            end_item(m, cells, tab, log, s, oldest, now, DROPPED_FULL, FATE_FULL, CAM_DROPPED)
+        m[i + IN_STAGE] += n
         if m[i + Q1_N] == 0:
-            m[i + Q1_HEAD] = item
-        else:
-            cells[m[i + Q1_TAIL] + NEXT] = item
-        m[i + Q1_TAIL] = item
-        m[i + Q1_N] += 1
-        item = after
+            for thread in range(m[i + PRE]):
+                if n > 0 and m[i + PRE_DONE + THREAD * thread] == INF:
+                    n -= 1
+                    image = run if n == 0 else split(m, cells, run, ONE)
+                    start_pre(m, cells, tab, s, thread, image, now)
+        if n > 0:
+            if m[i + Q1_N] == 0:
+                m[i + Q1_HEAD] = run
+            else:
+                cells[m[i + Q1_TAIL] + NEXT] = run
+            m[i + Q1_TAIL] = run
+            m[i + Q1_N] += n
+            drop_from_q1(m, cells, tab, log, s, m[i + Q1_N] - tab[a + I_CAP1], now)
+        run = after
     # With one thread, more requests do not change a time once found, unless a timeout is due before the batch is full.
     settled = m[i + PRE_HIGH] == 1 and m[i + TIMEOUT] == 0 and timer(m, tab, ready_timer(tab, s)) != INF
     if m[i + INFER] == NIL and not settled:
         schedule_start(m, tab, s, now)
-
-
-@inline
-def take_thread(m, cells, tab, s, item, now):
-    """The lowest idle thread in force takes `item`; False if there is none."""
-    i = HEADER + s * INST
-    for thread in range(m[i + PRE]):
-        if m[i + PRE_DONE + THREAD * thread] == INF:
-            start_pre(m, cells, tab, s, thread, item, now)
-            return True
-    return False

@@ -10,6 +10,7 @@ from octogym.cluster import draws
 from octogym.sim.jit import inline, jit
 from octogym.sim.layout import (
     A_STAGE,
+    ALWAYS,
     S_CHILDREN,
     S_EDGES,
     S_FIXED,
@@ -34,7 +35,7 @@ def below(key, threshold):
 @jit
 def found(key, threshold):
     """Whether an object is found at a recall given as a threshold (2**53 = always, without a draw)."""
-    return threshold >= 1 << 53 or below(fold(key, _RECALL), threshold)
+    return threshold >= ALWAYS or below(fold(key, _RECALL), threshold)
 
 
 @inline
@@ -82,5 +83,5 @@ def drawn_leaves(tab, stage, key):
 @jit
 def exponential(key, stage, kind, mean):
     """Exponential service time in ns for a request's key; kind 0 pre, 1 inference, 2 post."""
-    u = uniform(fold(fold(fold(np.uint64(key), _SERVICE), np.uint64(stage)), np.uint64(kind)))
+    u = uniform(fold(fold(fold(key, _SERVICE), np.uint64(stage)), np.uint64(kind)))
     return max(1, np.int64(math.floor(-math.log(1.0 - u) * mean)))

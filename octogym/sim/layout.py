@@ -146,7 +146,13 @@ CAM = CAM_LAST + 8
 # --- cells -----------------------------------------------------------------------------------------------------------
 CELL = 8
 NEXT = 0
-ITEM_BIRTH, ITEM_ARRIVE, ITEM_KEY, ITEM_OBJECTS, ITEM_LEAVES, ITEM_CAM = 1, 2, 3, 4, 5, 6
+#: A run: RUN_N requests that share everything but their index among the crops of one image. Their keys are fold(RUN_KEY, index),
+#: index = RUN_INDEX + j x RUN_STEP. A frame is a run of one with step 0, key RUN_KEY, and its objects in RUN_INDEX.
+RUN_BIRTH, RUN_ARRIVE, RUN_KEY, RUN_INDEX, RUN_STEP, RUN_N = 1, 2, 3, 4, 5, 6
+RUN_OWNER = 7  # leaves of each request << 16 | camera
+MAX_CAMERAS = 1 << 16
+#: Threshold of a draw that is always below it.
+ALWAYS = 1 << 53
 BATCH_HEAD, BATCH_IMAGES, BATCH_FRAMES, BATCH_PACK = 1, 2, 3, 4
 MSG_HEAD, MSG_TAIL, MSG_N, MSG_GROUP, MSG_TARGET, MSG_BYTES, MSG_ENTER = 1, 2, 3, 4, 5, 6, 7
 #: Classes per frame: their counts share one word.

@@ -27,8 +27,6 @@ from octogym.sim.layout import (
     I_WORDS,
     INF,
     INST,
-    ITEM_CAM,
-    ITEM_LEAVES,
     L_END,
     L_LENGTH,
     L_RATES,
@@ -44,6 +42,7 @@ from octogym.sim.layout import (
     LINK_SEGMENT,
     LINK_START,
     LINK_TAIL,
+    LOG_ROOM,
     MSG_BYTES,
     MSG_ENTER,
     MSG_GROUP,
@@ -66,10 +65,12 @@ from octogym.sim.layout import (
     PLAN_LINK_K,
     PLAN_SEGMENT,
     RATES_END,
+    RUN_N,
     STATUS,
     TRACE_ENDED,
 )
 from octogym.sim.pool import free_cell, take_cell
+from octogym.sim.runs import camera_of, leaves_each
 from octogym.sim.timers import set_timer
 
 
@@ -154,14 +155,16 @@ def start_transmission(m, cells, tab, plan, link, message, now):
 def lose_message(m, cells, tab, log, message, now, fate, camera_counter):
     """A message's crops are gone; they are in no instance."""
     source = tab[tab[A_GROUP] + cells[message + MSG_GROUP] * G_WORDS + G_SOURCE]
-    item = cells[message + MSG_HEAD]
-    while item != NIL:
-        after = cells[item + NEXT]
-        m[tab[O_CAM] + cells[item + ITEM_CAM] * CAM + camera_counter] += cells[item + ITEM_LEAVES]
-        if fate == FATE_OUT:
-            write_log(m, cells, log, source, item, now, fate)
-        free_cell(m, cells, item)
-        item = after
+    run = cells[message + MSG_HEAD]
+    while run != NIL:
+        after = cells[run + NEXT]
+        n = cells[run + RUN_N]
+        m[tab[O_CAM] + camera_of(cells, run) * CAM + camera_counter] += n * leaves_each(cells, run)
+        if fate == FATE_OUT and m[LOG_ROOM] > 0:
+            for j in range(n):
+                write_log(m, cells, log, source, run, j, now, fate)
+        free_cell(m, cells, run)
+        run = after
     free_cell(m, cells, message)
 
 

@@ -35,20 +35,17 @@ from octogym.sim.layout import (
     IN_STAGE,
     INF,
     INST,
-    ITEM_ARRIVE,
-    ITEM_BIRTH,
-    ITEM_CAM,
-    ITEM_KEY,
-    ITEM_LEAVES,
     KIND_POST,
     LATENCY,
     LEAF_HIGH,
     LEAF_LOW,
+    LOG_ROOM,
     N_INST,
     NEXT,
     NIL,
     O_CAM,
     ON_TIME,
+    ONE,
     PAUSE,
     POST,
     POST_BATCH,
@@ -59,8 +56,15 @@ from octogym.sim.layout import (
     Q4_HEAD,
     Q4_N,
     Q4_TAIL,
+    RUN_ARRIVE,
+    RUN_BIRTH,
+    RUN_INDEX,
+    RUN_N,
+    RUN_STEP,
     THREAD,
+    ZERO,
 )
+from octogym.sim.runs import camera_of, leaves_each, request_key
 from octogym.sim.timers import set_timer
 
 
@@ -75,12 +79,13 @@ def latency_bin(latency):
     return min(1 + octave * 64 + x - 64, BINS - 1)
 
 
-@inline
-def post_time(m, cells, tab, s, item):
+@jit
+def post_time(m, cells, tab, s, run):
+    """Time that the first image of a run takes."""
     time = m[HEADER + s * INST + POST_TIME]
     if tab[EXP_POST]:
         stage = tab[tab[A_INST] + s * I_WORDS + I_STAGE]
-        time = exponential(cells[item + ITEM_KEY], stage, KIND_POST, time)
+        time = exponential(request_key(cells, run, ZERO), stage, KIND_POST, time)
     return time
 
 
@@ -93,42 +98,59 @@ def take_batch(m, cells, tab, s, thread, batch, now):
     m[i + POST_ITEM + THREAD * thread] = head
     m[i + POST_WAKE + THREAD * thread] = now + post_time(m, cells, tab, s, head)
     average = m[i + LATENCY + THREAD * thread]
-    item = head
-    while item != NIL:
-        sample = now - cells[item + ITEM_ARRIVE]
+    run = head
+    while run != NIL:
+        sample = now - cells[run + RUN_ARRIVE]
         if average == NIL:
             average = sample
-        elif sample > average:
-            average = (average + 4 * sample) // 5
-        else:
-            average = (4 * average + sample) // 5
-        item = cells[item + NEXT]
+        for _ in range(cells[run + RUN_N]):
+            if sample > average:
+                average = (average + 4 * sample) // 5
+            else:
+                average = (4 * average + sample) // 5
+        run = cells[run + NEXT]
     m[i + LATENCY + THREAD * thread] = average
 
 
 @jit
-def finish_image(m, cells, tab, plan, hist, log, s, item, pack, now):
-    """Post-processing of one image is done."""
+def finish_images(m, cells, tab, plan, hist, log, s, run, n, pack, first, gap):
+    """The first n images of a run are done, at `first` and every `gap` after it; more than one only at a leaf."""
     i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS
-    age = now - cells[item + ITEM_BIRTH]
-    m[i + COMPLETED] += 1
-    m[i + IN_STAGE] -= 1
-    m[i + ON_TIME] += age <= tab[a + I_GOOD_AGE]
-    b = latency_bin(now - cells[item + ITEM_ARRIVE])
-    hist[s * BINS + b] += 1
-    m[i + HIST_LOW] = min(m[i + HIST_LOW], b)
-    m[i + HIST_HIGH] = max(m[i + HIST_HIGH], b)
-    write_log(m, cells, log, s, item, now, FATE_COMPLETED)
-    if tab[a + I_LEAF]:
-        counter = CAM_ON_TIME if age <= tab[a + I_SLO] else CAM_LATE
-        m[tab[O_CAM] + cells[item + ITEM_CAM] * CAM + counter] += cells[item + ITEM_LEAVES]
+    birth, arrive = cells[run + RUN_BIRTH], cells[run + RUN_ARRIVE]
+    good, leaf = tab[a + I_GOOD_AGE], tab[a + I_LEAF]
+    low, high = m[i + HIST_LOW], m[i + HIST_HIGH]
+    on_time = 0
+    for j in range(n):
+        now = first + j * gap
+        on_time += now - birth <= good
+        b = latency_bin(now - arrive)
+        hist[s * BINS + b] += 1
+        low, high = min(low, b), max(high, b)
+    m[i + HIST_LOW], m[i + HIST_HIGH] = low, high
+    m[i + COMPLETED] += n
+    m[i + IN_STAGE] -= n
+    m[i + ON_TIME] += on_time
+    if m[LOG_ROOM] > 0:
+        for j in range(n):
+            write_log(m, cells, log, s, run, j, first + j * gap, FATE_COMPLETED)
+    if not leaf:
+        emit(m, cells, tab, plan, log, s, run, pack, first)
+        return
+    camera = tab[O_CAM] + camera_of(cells, run) * CAM
+    slo = tab[a + I_SLO]
+    low, high = m[i + LEAF_LOW], m[i + LEAF_HIGH]
+    in_slo = 0
+    at = (tab[N_INST] + s) * BINS
+    for j in range(n):
+        age = first + j * gap - birth
+        in_slo += age <= slo
         b = latency_bin(age)
-        hist[(tab[N_INST] + s) * BINS + b] += 1
-        m[i + LEAF_LOW] = min(m[i + LEAF_LOW], b)
-        m[i + LEAF_HIGH] = max(m[i + LEAF_HIGH], b)
-    else:
-        emit(m, cells, tab, plan, log, s, item, pack, now)
-    free_cell(m, cells, item)
+        hist[at + b] += 1
+        low, high = min(low, b), max(high, b)
+    m[i + LEAF_LOW], m[i + LEAF_HIGH] = low, high
+    each = leaves_each(cells, run)
+    m[camera + CAM_ON_TIME] += in_slo * each
+    m[camera + CAM_LATE] += (n - in_slo) * each
 
 
 @jit
@@ -158,17 +180,28 @@ def advance_post(m, cells, tab, plan, hist, log, s, until):
             m[i + Q4_N] -= 1
             take_batch(m, cells, tab, s, thread, batch, time)
             continue
-        item = m[i + POST_ITEM + THREAD * thread]
-        following = cells[item + NEXT]
-        pack = cells[batch + BATCH_PACK]
-        if following == NIL:
+        run = m[i + POST_ITEM + THREAD * thread]
+        n, gap = ONE, m[i + POST_TIME]
+        if cells[run + RUN_N] > 1 and tab[tab[A_INST] + s * I_WORDS + I_LEAF] and not tab[EXP_POST]:
+            n = cells[run + RUN_N]
+            if gap > 0:
+                n = min(n, 1 + (until - time) // gap)
+        finish_images(m, cells, tab, plan, hist, log, s, run, n, cells[batch + BATCH_PACK], time, gap)
+        time += (n - 1) * gap
+        if n < cells[run + RUN_N]:
+            cells[run + RUN_N] -= n
+            cells[run + RUN_INDEX] += n * cells[run + RUN_STEP]
+        else:
+            following = cells[run + NEXT]
+            free_cell(m, cells, run)
+            run = following
+        if run == NIL:
             free_cell(m, cells, batch)
             m[i + POST_BATCH + THREAD * thread] = NIL
             m[i + POST_WAKE + THREAD * thread] = time + tab[PAUSE]
         else:
-            m[i + POST_ITEM + THREAD * thread] = following
-            m[i + POST_WAKE + THREAD * thread] = time + post_time(m, cells, tab, s, following)
-        finish_image(m, cells, tab, plan, hist, log, s, item, pack, time)
+            m[i + POST_ITEM + THREAD * thread] = run
+            m[i + POST_WAKE + THREAD * thread] = time + post_time(m, cells, tab, s, run)
 
 
 @jit

@@ -13,12 +13,10 @@ from octogym.cluster.topology import Cluster
 from octogym.cluster.workload import WorkloadPlan
 from octogym.sim import layout as at
 
-_ONE = 1 << 53
-
 
 def _threshold(p: float) -> int:
     """The integer t with uniform < p exactly when the draw's 53 bits are below t."""
-    return min(_ONE, math.ceil(p * _ONE))
+    return min(at.ALWAYS, math.ceil(p * at.ALWAYS))
 
 
 class _Writer:
@@ -56,6 +54,8 @@ def build_tables(scenario: Scenario) -> Tables:
     cluster, options = scenario.cluster, scenario.options
     if len(cluster.classes) > at.MAX_CLASSES:
         raise ValueError(f"{cluster.name}: {len(cluster.classes)} object classes; allowed: at most {at.MAX_CLASSES}")
+    if cluster.C > at.MAX_CAMERAS:
+        raise ValueError(f"{cluster.name}: {cluster.C} cameras; allowed: at most {at.MAX_CAMERAS}")
     w = _Writer()
     groups = _groups(cluster)
     header = w.words

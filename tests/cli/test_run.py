@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +221,16 @@ def test_a_users_error_is_one_line_and_code_2(arguments, message, tmp_path, caps
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
     assert error.startswith("octogym: error: ") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("package", "way_out"), [("pyarrow", "--no-parquet"), ("matplotlib", "--no-plots")])
+def test_a_package_that_is_missing_is_named_with_its_extra(package, way_out, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    command = [*COMMON, "--policy", "static", "--seed", "0", "--out", str(tmp_path)]
+    assert main(command) == 2
+    assert f'{package} is not installed; it comes with: pip install "octogym[plot]"' in capsys.readouterr().err
+    assert main([*command, way_out, "--no-plots"]) == 0
+    assert (tmp_path / "summary.json").exists()
 
 
 def test_an_unknown_option_is_refused(capsys):

@@ -78,7 +78,7 @@ def test_infos_cost_nothing_until_they_are_read() -> None:
 
 def test_infos_survive_later_steps_and_pickling() -> None:
     env = make()
-    _, infos = env.reset(seed=1)
+    env.reset(seed=1)
     unread = env.step(zeros(env))[-1]
     twin = make()
     twin.reset(seed=1)
@@ -305,7 +305,7 @@ def test_env_and_raw_env_play_the_same() -> None:
         aec, env = make_aec(backend=ToyBackend()), make()
         aec.reset(seed=2)
         env.reset(seed=2)
-        for agent in env.agents:
+        for _ in env.agents:
             aec.step(np.array([0, 2, 0]))
         assert aec.rewards == env.step({agent: np.array([0, 2, 0]) for agent in env.agents})[1]
 

@@ -17,9 +17,7 @@ def on_time(telemetry: Telemetry, rate: np.ndarray, present: np.ndarray) -> np.n
     return telemetry.on_time - telemetry.dropped_full
 
 
-def arrivals_and_first(
-    default: np.ndarray, telemetry: Telemetry, rate: np.ndarray, present: np.ndarray
-) -> np.ndarray:
+def arrivals_and_first(default: np.ndarray, telemetry: Telemetry, rate: np.ndarray, present: np.ndarray) -> np.ndarray:
     return np.stack([telemetry.arrived, default[..., 0]], -1)
 
 

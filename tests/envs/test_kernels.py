@@ -11,12 +11,11 @@ from octogym.cluster.decision import Decision
 from octogym.cluster.rate import RateMeter
 from octogym.cluster.reward import FcpoReward
 from octogym.cluster.settings import KEEP, THREAD_ACTIONS
-
 from octogym.envs.core import BatchingCore
 from octogym.envs.frame import Frame
 from tests.envs.toy_backend import Scripted, ToyBackend, toy_scenario
 
-QUIET = {name: 0 for name in ("dropped_late", "dropped_full", "local_latency_ns", "queue")}
+QUIET = dict.fromkeys(("dropped_late", "dropped_full", "local_latency_ns", "queue"), 0)
 
 
 def one(script: list[dict], **settings: object) -> BatchingCore:
@@ -30,7 +29,7 @@ def act(core: BatchingCore, *indices: int) -> Frame:
     return core.advance()
 
 
-# --- reward ------------------------------------------------------------------------------------------------------------
+# --- reward ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("rate", "batch", "expected"),
     [(15, 1, 0.15), (15, 2, 0.14), (15, 4, 0.08), (15, 8, -0.13), (15, 16, -0.98), (200, 1, 0.15), (200, 16, 0.14)],
@@ -79,7 +78,7 @@ def test_the_batch_in_force_counts_not_the_one_asked_for() -> None:
     assert core.advance().reward[0] == pytest.approx((1.1 * 1.01 - 2 * 0.4**2) / 2)
 
 
-# --- rate --------------------------------------------------------------------------------------------------------------
+# --- rate -----------------------------------------------------------------------------------------------------------
 def test_rate_is_the_mean_over_six_spans_and_over_what_there_is_at_first() -> None:
     core = one([{**QUIET, "arrived": n} for n in (6, 12)])
     assert act(core, 0, 0, 0).rates[0, 0, 0] == pytest.approx(6)
@@ -119,7 +118,7 @@ def test_rate_and_reward_are_those_of_the_cluster_package(seed: int, num_envs: i
         assert np.array_equal(frame.reward, reward(core.telemetry, rate, core.present))
 
 
-# --- observation -------------------------------------------------------------------------------------------------------
+# --- observation ----------------------------------------------------------------------------------------------------
 def test_observation_has_the_published_order_and_normalisation() -> None:
     script = [{**QUIET, "arrived": 50, "queue": np.array([25, 3, 4, 5, 6]), "pack": 3, "batch": 8}]
     core = one(script)
@@ -153,7 +152,7 @@ def test_missing_reports_freeze_the_observation_and_pay_nothing() -> None:
     assert not np.array_equal(frames[3].observation[0, 0], frames[4].observation[0, 0])
 
 
-# --- actions -----------------------------------------------------------------------------------------------------------
+# --- actions --------------------------------------------------------------------------------------------------------
 def test_action_indices_become_settings() -> None:
     core = BatchingCore(backend=ToyBackend())
     core.reset(0)

@@ -11,7 +11,6 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from pettingzoo import ParallelEnv
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, render_test, seed_test, state_test
 
 from octogym.envs import registration
@@ -24,7 +23,9 @@ SETTINGS: dict[str, Callable[[], dict[str, Any]]] = {
     "scale-16": lambda: {"scenario": "scale-16", "horizon": 10},
     "shared space": lambda: {"backend": ToyBackend(absent={0: (2, 4)}), "homogeneous": True},
 }
-modules = pytest.mark.parametrize("module", [importlib.import_module(path) for path in registration.PETTINGZOO.values()])
+modules = pytest.mark.parametrize(
+    "module", [importlib.import_module(path) for path in registration.PETTINGZOO.values()]
+)
 cases = pytest.mark.parametrize("case", SETTINGS)
 ids = pytest.mark.parametrize("name", registration.GYMNASIUM)
 
@@ -35,6 +36,9 @@ def test_parallel_api(module: Any, case: str) -> None:
     parallel_api_test(module.parallel_env(**SETTINGS[case]()), num_cycles=60)
 
 
+# Advice, not rules: an action of three settings is a MultiDiscrete, and agents are called what the scenario calls them.
+@pytest.mark.filterwarnings("ignore:Action space for each agent probably should be:UserWarning")
+@pytest.mark.filterwarnings("ignore:We recommend agents to be named in the format:UserWarning")
 @modules
 @cases
 def test_aec_api(module: Any, case: str) -> None:
@@ -89,7 +93,7 @@ def test_supersuit(module: Any, case: str) -> None:
         vector = supersuit.concat_vec_envs_v1(supersuit.pettingzoo_env_to_vec_env_v1(env), 1, base_class="gymnasium")
     observations, _ = vector.reset(seed=0)
     for _ in range(25):
-        actions = np.stack([vector.action_space.sample()] * 1)[0]
-        observations, rewards, terminations, truncations, _ = vector.step(actions)
+        actions = np.stack([vector.action_space.sample() for _ in range(agents)])
+        observations, rewards, terminations, _, _ = vector.step(actions)
         assert observations.shape == (agents, 8) and not terminations.any()
     assert rewards.shape == (agents,)

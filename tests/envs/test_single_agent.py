@@ -82,7 +82,8 @@ def test_bad_actions_are_refused(value: object) -> None:
 def test_masks_of_a_shared_space() -> None:
     env = BatchingEnv(backend=ToyBackend(), others=None, homogeneous=True)
     assert env.action_space == spaces.MultiDiscrete([4, 16, 4])
-    assert env.action_masks().tolist() == [True] * 2 + [False] * 2 + [True] * 8 + [False] * 8 + [True, True, False, False]
+    two, eight = [True] * 2 + [False] * 2, [True] * 8 + [False] * 8
+    assert env.action_masks().tolist() == two + eight + two
 
 
 def test_made_by_gymnasium() -> None:

@@ -84,9 +84,9 @@ def test_other_rows_are_their_single_environments(rows: str) -> None:
         backend = ToyBackend(absent={0: (1, 3)})
         if rows == "central":
             return BatchingCentralEnv(backend=backend, horizon=HORIZON)
-        return BatchingEnv(backend=backend, horizon=HORIZON, agent=SECOND, others=Sets(5))
+        return BatchingEnv(backend=backend, horizon=HORIZON, agent=SECOND, others=Sets(4))
 
-    env = make(rows, **({"agent": SECOND, "others": Sets(5)} if rows == "envs" else {}))
+    env = make(rows, **({"agent": SECOND, "others": Sets(4)} if rows == "envs" else {}))
     twins = [single() for _ in range(E)]
     env.reset(seed=5)
     for e, twin in enumerate(twins):
@@ -149,7 +149,7 @@ def test_clusters_out_of_step(mode: AutoresetMode) -> None:
     for _ in range(2):
         env.step(zeros(env))
     second = np.repeat([False, True, False], 3)
-    observations, infos = env.reset(options={"reset_mask": second})
+    _, infos = env.reset(options={"reset_mask": second})
     assert infos["t_s"].tolist() == [2] * 3 + [0] * 3 + [2] * 3 and np.array_equal(infos["_t_s"], second)
     seen = []
     for _ in range(6):
@@ -211,9 +211,9 @@ def test_every_info_has_its_mask_and_belongs_to_the_user() -> None:
 
 def test_absent_rows() -> None:
     env = make()
-    before, _ = env.reset(seed=0)
+    env.reset(seed=0)
     env.step(zeros(env))
-    observations, rewards, _, _, infos = env.step(sampled(env))
+    _, rewards, _, _, infos = env.step(sampled(env))
     assert infos["present"].tolist() == [False, True, True] * 3 and infos["mask"].tolist() == [0, 1, 1] * 3
     assert not rewards[::3].any() and rewards.any()
 

@@ -244,10 +244,8 @@ def _layout(name: str, n: Mapping[str, int]) -> tuple[tuple[int, ...], type]:
     return special.get(name) or ((E, n["C"] if name in cameras else S), np.int64)
 
 
-
-
 class Scripted(ToyBackend):
-    """A toy whose windows report what the script says: one dict of telemetry fields per window (the last one holds on)."""
+    """A toy whose windows report what the script says: one dict of telemetry fields per window, the last held."""
 
     def __init__(self, script: Sequence[Mapping[str, Any]], **settings: Any) -> None:
         super().__init__(**settings)

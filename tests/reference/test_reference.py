@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from octogym.cluster import draws
 from octogym.cluster.decision import Decision
 from octogym.cluster.options import SimOptions
+from octogym.cluster.scenario import FixedPlan
 from octogym.cluster.settings import DEADLINE, Settings
 from octogym.cluster.topology import Edge
 from tests.reference import ReferenceSim, keys
@@ -121,12 +124,12 @@ def test_two_lanes_share_the_gpu():
     assert told["gpu_busy_ns"] == [10 * MS + MS + 22_000_003 + 8_999_999]
 
 
-def over_the_air(uplink):
+def over_the_air(uplink, infer_ns=10 * MS):
     """A camera whose frames of 150 kB go to a server."""
     return scenario(
         [device(), device("server")],
         [stage("detector", first=True)],
-        [instance("server/pipe.detector", 1, 0, (1 * MS, [10 * MS], 1 * MS))],
+        [instance("server/pipe.detector", 1, 0, (1 * MS, [infer_ns], 1 * MS))],
         [camera(fps=1)],
         uplink=uplink,
     )
@@ -153,6 +156,21 @@ def test_an_outage_without_end():
     # One on the uplink, 100 in the camera's Q5, the older ones dropped.
     assert told["in_flight"] == 101
     assert told["total_dropped"] == 99
+
+
+# The server is away from 1 s to 2 s. It loses frame 0, which it is still inferring; frame 1 finds nobody; frame 2 is
+# served 1.2 ms (uplink) + 5 ms + 1.2 ms (downlink) + 1 + 900 + 1 ms after its birth.
+def test_an_absent_device_loses_what_it_holds():
+    of = over_the_air(None, infer_ns=900 * MS)
+    away = replace(of.plan(SEED), absent_ns=(np.zeros((0, 2), np.int64), np.array([[S, 2 * S]])))
+    sim, keep, p = start(replace(of, planner=FixedPlan(away)))
+    assert p > 100 * MS
+    told = [sim.step(keep) for _ in range(4)]
+    assert [t["present"].tolist() for t in told] == [[1, 1], [1, 0], [1, 1], [1, 1]]
+    assert [int(t["total_lost_results"][0]) for t in told] == [0, 2, 2, 2]
+    assert [int(t["lost"][0]) for t in told] == [0, 1, 0, 0]
+    ends_at = [(birth - p, end, how) for _, _, birth, _, end, how in sim.log]
+    assert ends_at == [(0, S, "lost"), (2 * S, 2 * S + p + 909_400_000, "completed")]
 
 
 # Shares 1/2, 3/10, 1/5 and threshold 1/4: w n - c of the first ten requests, worked out by hand.

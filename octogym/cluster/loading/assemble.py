@@ -141,6 +141,7 @@ class _Resolver:
         data = check(document, Table(PROGRAMME), document.data["programme"], ("programme",))
         for table, ids in (
             ("switches", self._sources.cameras),
+            ("crowds", self._sources.cameras),
             ("streams", self._sources.cameras),
             ("outages", self._sources.devices),
             ("churn", self._sources.devices),

@@ -188,11 +188,19 @@ PROGRAMME = {
         {
             "dwell_s": Key("range", REQUIRED, "length of a scene", "s", low=0.1),
             "factor": Key("range", [1.0, 1.0], "factor on the objects of a scene", low=0, high=100),
-            "rush_share": Key("number", 0.0, "probability that a scene is a rush", low=0, high=1),
-            "rush_factor": Key("range", [1.0, 1.0], "instead of `factor` in a rush", low=0, high=100),
             "cameras": Key("strings", ["*"], "which cameras (patterns)"),
         },
         "each camera on its own changes its scene: a series of `scenes`, another begin, another factor",
+        optional=True,
+    ),
+    "crowds": Table(
+        {
+            "count": Key("integer", 1, "crowds; the cameras are dealt out to them in turn", low=1, high=1000),
+            "dwell_s": Key("range", REQUIRED, "how long a crowd stays at a camera", "s", low=0.1),
+            "factor": Key("range", REQUIRED, "factor on the objects where it is", low=0, high=100),
+            "cameras": Key("strings", ["*"], "which cameras (patterns)"),
+        },
+        "crowds that move: each is at one of its cameras at a time, so that the site's load is steadier than a camera's",
         optional=True,
     ),
     "day": Table(
