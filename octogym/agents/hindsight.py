@@ -36,12 +36,14 @@ FILL_S = (0.005, 0.01, 0.02, 0.03, 0.045, 0.06, 0.09, 0.12)
 
 @dataclass(frozen=True)
 class Effort:
-    """`block` windows are decided at a time, judged over these and `look` more; `rounds` of `rows` candidates each."""
+    """`block` windows are decided at a time, judged over these and `look` more; `rounds` of `rows` candidates each;
+    `threads` of the simulator."""
 
     block: int = 5
     look: int = 3
     rounds: int = 3
     rows: int = 24
+    threads: int = 1
 
 
 class HindsightPolicy(StatelessPolicy):
@@ -56,7 +58,7 @@ class HindsightPolicy(StatelessPolicy):
     lookahead.
 
     Args:
-        argument: `block=5,look=3,rounds=3,rows=24,start=FILE`, each optional; FILE holds tuned settings.
+        argument: `block=5,look=3,rounds=3,rows=24,threads=1,start=FILE`, each optional; FILE holds tuned settings.
 
     Raises:
         PolicyError: an argument that cannot be read; a backend that is not the simulator; a run that does not go as the
@@ -119,7 +121,7 @@ class _Search:
     def __init__(self, scenario: Any, seed: int, effort: Effort, start: list[np.ndarray]) -> None:
         self.scenario, self.cluster, self.effort, self.seed = scenario, scenario.cluster, effort, seed
         self.start = start
-        self.backend: Any = make_backend("sim", scenario, num_envs=effort.rows)
+        self.backend: Any = make_backend("sim", scenario, num_envs=effort.rows, threads=effort.threads)
         self.telemetry = self.backend.reset([seed] * effort.rows)
         self.served = cameras_served(self.cluster)
         self.decision = Decision.keep(self.cluster, effort.rows)

@@ -180,7 +180,9 @@ class BatchingVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         return tuple(self._renderer.render(e) for e in range(self._core.E))
 
     def close_extras(self, **kwargs: Any) -> None:
-        self._core.close()
+        # Gymnasium closes what is collected, also where __init__ has refused its arguments.
+        if hasattr(self, "_core"):
+            self._core.close()
 
     def action_masks(self) -> np.ndarray:
         """int8 [num_envs, sum of head sizes]: which indices each row has."""
