@@ -20,8 +20,7 @@ from octogym.cluster.scenario import Scenario
 
 #: Results may stand beside each other where these agree.
 IDENTITY = (
-    "octogym",
-    "git_commit",
+    "code_sha256",
     "backend",
     "scenario_sha256",
     "traces_sha256",
@@ -37,6 +36,7 @@ def provenance(scenario: Scenario, backend: str, command_line: Sequence[str]) ->
     return {
         "octogym": octogym.__version__,
         "git_commit": git_commit(),
+        "code_sha256": code_digest(),
         "scenario": scenario.name,
         "split": scenario.provenance.get("split", ""),
         "scenario_sha256": scenario_digest(scenario),
@@ -69,6 +69,14 @@ def policy_digest(policies: Sequence[str]) -> str:
 
 def _content(word: str) -> str:
     return hashlib.sha256(Path(word).read_bytes()).hexdigest() if word and Path(word).is_file() else word
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> str:
+    """SHA-256 of the package's own files: a commit says nothing of what was changed since."""
+    root = Path(octogym.__file__).resolve().parent
+    files = sorted(file for file in root.rglob("*") if file.suffix in (".py", ".toml"))
+    return fingerprint([(file.relative_to(root).as_posix(), file.read_bytes()) for file in files])
 
 
 @lru_cache(maxsize=1)

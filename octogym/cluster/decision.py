@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,14 +32,17 @@ class Decision:
         """A decision that changes nothing."""
         shape = (num_envs, cluster.S)
         return cls(
-            np.full(shape, KEEP, np.int8),
-            *[np.full(shape, KEEP, np.int32) for _ in range(4)],
-            np.full(shape, KEEP, np.int64),
-            np.full((num_envs, cluster.R), KEEP_SHARE, np.uint16),
+            active=np.full(shape, KEEP, np.int8),
+            pack=np.full(shape, KEEP, np.int32),
+            batch=np.full(shape, KEEP, np.int32),
+            pre=np.full(shape, KEEP, np.int32),
+            post=np.full(shape, KEEP, np.int32),
+            timeout_ns=np.full(shape, KEEP, np.int64),
+            share_milli=np.full((num_envs, cluster.R), KEEP_SHARE, np.uint16),
         )
 
     def copy(self) -> Decision:
-        return Decision(*[getattr(self, name).copy() for name in self.FIELDS])
+        return replace(self, **{name: getattr(self, name).copy() for name in self.FIELDS})
 
     def validate(self, cluster: Cluster, num_envs: int) -> None:
         """ValueError naming array, environment, instance and what is allowed, if anything is out of range."""
@@ -81,6 +84,7 @@ class Decision:
                 g = int(np.nonzero(bad)[0][0])
                 source = next(route for route in cluster.routes if route.group == g)
                 raise ValueError(
-                    f"decision.share_milli[{e}]: routes of source {source.source} to {cluster.stages[source.stage].name} sum to "
+                    f"decision.share_milli[{e}]: routes of source {source.source} to "
+                    f"{cluster.stages[source.stage].name} sum to "
                     f"{int(total[g])} with {int(keeps[g])} kept; allowed: 1000 in all, or {KEEP_SHARE} for every one"
                 )

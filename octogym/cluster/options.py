@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SimOptions:
-    """`exponential_*`: service times drawn from an exponential law with the profile's mean. `poisson_arrivals`: frames at
+    """`exponential_*`: service times drawn from an exponential law with the profile's mean. `poisson_arrivals`:
+    frames at
     exponential gaps. `contention`: False = batches in service and threads do not slow each other down.
     `pause_ns`: rest of inferencer and post threads after each batch. `spread`: "tijdeman" or "wrr"
     (smooth weighted round robin). `delay_steps`: decisions apply that many windows later."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,18 +13,21 @@ BY_HOST, BY_AGENT, BY_SAFE = 0, 1, 2
 #: Latency bins: 64 per doubling from 0.1 ms (at most 1.6 % wide), an underflow bin before, an overflow bin after.
 BIN_BASE_NS = 100_000
 BINS = 1 + 1280 + 1
-_OVERFLOW_NS = 100_000_000_000
 
 
+@lru_cache(maxsize=1)
 def latency_bin_edges_ns() -> np.ndarray:
     """float64 [BINS + 1]: bin b holds latencies in [edges[b], edges[b + 1]) ns; first edge 0, last inf."""
     octave, sub = np.divmod(np.arange(BINS - 2), 64)
     inner = BIN_BASE_NS / 64 * (64 + sub) * 2.0**octave
-    return np.concatenate([[0.0], inner, [BIN_BASE_NS * 2.0**20], [np.inf]])
+    edges = np.concatenate([[0.0], inner, [BIN_BASE_NS * 2.0**20], [np.inf]])
+    edges.setflags(write=False)  # one array for all callers
+    return edges
 
 
 def quantile_ns(histogram: np.ndarray, q: float) -> np.ndarray:
-    """Latency quantile(s) of histogram(s) [..., BINS] in ns, float64 [...]; NaN where empty. Exact to the bin's width."""
+    """Latency quantile(s) of histogram(s) [..., BINS] in ns, float64 [...]; NaN where empty. Exact to the bin's
+    width."""
     edges = latency_bin_edges_ns()
     middle = np.concatenate([[BIN_BASE_NS / 2], (edges[1:-2] + edges[2:-1]) / 2, [edges[-2]]])
     total = histogram.sum(-1)
@@ -35,8 +39,10 @@ def quantile_ns(histogram: np.ndarray, q: float) -> np.ndarray:
 class Telemetry:
     """Struct of arrays of one window; E environments, S instances, D devices, L = 2 D links, C cameras, B latency bins.
 
-    Counters hold the window's counts; `total_*` the same since the reset. Request counters are in images. Latencies in ns.
-    A `Backend` overwrites the arrays in the next step: `copy()` to keep. Leaf results (`generated` ... `overdue`) are counted per
+    Counters hold the window's counts; `total_*` the same since the reset. Request counters are in images. Latencies
+    in ns.
+    A `Backend` overwrites the arrays in the next step: `copy()` to keep. Leaf results (`generated` ... `overdue`) are
+    counted per
     camera: generated = on_time_results + late + dropped + missed + lost_results + in_flight over the totals.
     """
 

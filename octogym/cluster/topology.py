@@ -36,7 +36,8 @@ class Device:
 
 @dataclass(frozen=True)
 class Profile:
-    """Times of one model on one device type: `infer_ns[b - 1]` for a batch of b frames, `pre_ns` and `post_ns` per image."""
+    """Times of one model on one device type: `infer_ns[b - 1]` for a batch of b frames, `pre_ns` and `post_ns` per
+    image."""
 
     model: str
     device_type: str
@@ -119,7 +120,8 @@ class Camera:
 
 @dataclass(frozen=True)
 class Route:
-    """`source` -> `target` instance. A source below `len(instances)` is an instance, else camera `source - len(instances)`.
+    """`source` -> `target` instance. A source below `len(instances)` is an instance, else camera `source -
+    len(instances)`.
     `group` numbers the (source, downstream stage) pair, over which shares sum to 1000."""
 
     source: int
@@ -150,7 +152,7 @@ class Cluster:
     share_validity: int = 30
     index: Dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.index.update({instance.id: i for i, instance in enumerate(self.instances)})
 
     @property
@@ -193,7 +195,8 @@ class Cluster:
         return tuple(k for k, edge in enumerate(self.edges) if edge.source == stage)
 
     def budget_ns(self, i: int) -> int:
-        """Time a request needs from instance i's receiver to its last result: 1.2 times the sum of pre-processing, inference
+        """Time a request needs from instance i's receiver to its last result: 1.2 times the sum of pre-processing,
+        inference
         at batch 1 and post-processing along the longest path from i on (fcpo spec 7.6). Below i each stage counts
         with the fastest of its instances that i's routes can reach."""
         return _budget(self, i, {})

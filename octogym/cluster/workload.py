@@ -15,7 +15,8 @@ DEFAULT_BIT_PER_S = 1_000_000_000
 
 @dataclass(frozen=True)
 class CountTable:
-    """Objects per frame. Sample of frame k of a camera: `offset + (k * rate_milli_hz) // fps_milli_hz`, that is every n-th value of
+    """Objects per frame. Sample of frame k of a camera: `offset + (k * rate_milli_hz) // fps_milli_hz`, that is every
+    n-th value of
     a per-frame series and the held value of a per-second one."""
 
     names: Tuple[str, ...]
@@ -27,7 +28,8 @@ class CountTable:
 
 @dataclass(frozen=True)
 class RateTable:
-    """Link rates, piecewise constant: row n is `bit_per_s[n, j]` from `t_ns[n, j]` on, for j < length[n], until `end_ns[n]`."""
+    """Link rates, piecewise constant: row n is `bit_per_s[n, j]` from `t_ns[n, j]` on, for j < length[n], until
+    `end_ns[n]`."""
 
     names: Tuple[str, ...]
     t_ns: np.ndarray  # int64 [N, T], first 0
@@ -49,7 +51,8 @@ class CameraPlan:
 
 @dataclass(frozen=True)
 class LinkPlan:
-    """One link: a row of the RateTable (-1 = DEFAULT_BIT_PER_S) read from `offset_ns`, times a factor by segments (0 = outage)."""
+    """One link: a row of the RateTable (-1 = DEFAULT_BIT_PER_S) read from `offset_ns`, times a factor by segments (0
+    = outage)."""
 
     series: int
     offset_ns: int

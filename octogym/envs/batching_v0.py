@@ -16,7 +16,7 @@ from octogym.cluster.backend import Backend
 from octogym.cluster.scenario import Scenario
 from octogym.envs.core import BatchingCore
 from octogym.envs.custom import Observation, Reward
-from octogym.envs.frame import Frame
+from octogym.envs.frame import Infos
 from octogym.envs.lazy import LazyDict
 from octogym.envs.render import RENDER_FPS, RENDER_MODES, Renderer
 from octogym.envs.spaces import bad_action, with_devices
@@ -183,6 +183,8 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
         self._observation_spaces = {agent: core.observation_space() for agent in core.agents}
         self._action_spaces = {agent: core.action_space(s) for s, agent in enumerate(core.agents)}
         self.state_space = with_devices(core.observation_space(), core.S, core.cluster.D)
+        self._rows = {agent: s for s, agent in enumerate(core.agents)}
+        self._never, self._always = dict.fromkeys(core.agents, False), dict.fromkeys(core.agents, True)
         self._flat = np.zeros(3 * core.S, np.int64)
         self._actions = self._flat.reshape(1, core.S, 3)
 
@@ -211,7 +213,7 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
         frame = self._core.reset(seed, options=options)
         self.agents = self.possible_agents[:]
         self._renderer.after_step()
-        return dict(zip(self._names, frame.observation[0], strict=True)), self._infos(frame)
+        return dict(zip(self._names, frame.observation[0], strict=True)), LazyDict.of(Infos(frame, self._rows))
 
     def step(
         self, actions: dict[str, np.ndarray]
@@ -236,11 +238,11 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
             self.agents = []
         self._renderer.after_step()
         return (
-            dict(zip(names, frame.observation[0], strict=True)),
-            dict(zip(names, frame.reward[0].tolist(), strict=True)),
-            dict.fromkeys(names, False),
-            dict.fromkeys(names, done),
-            self._infos(frame),
+            dict(zip(names, frame.observation[0])),  # noqa: B905 (strict takes half a microsecond)
+            dict(zip(names, frame.reward[0].tolist())),  # noqa: B905
+            self._never.copy(),
+            self._always.copy() if done else self._never.copy(),
+            LazyDict.of(Infos(frame, self._rows)),
         )
 
     def render(self) -> str | np.ndarray | None:
@@ -282,14 +284,6 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
             if value.shape != (3,) or value.dtype.kind not in "iu":
                 raise bad_action(agent, actions[agent], self._core.accepted[s])
             self._actions[0, s] = value
-
-    def _infos(self, frame: Frame) -> dict[str, dict[str, Any]]:
-        infos: dict[str, dict[str, Any]] = {}
-        t_s = frame.value("t_s", 0)
-        for s, agent in enumerate(self._names):
-            infos[agent] = info = LazyDict(t_s=t_s)
-            info.source, info.row = frame, s
-        return infos
 
 
 def parallel_env(**kwargs: Any) -> BatchingParallelEnv:

@@ -65,16 +65,16 @@ class BatchingCore:
         if homogeneous:
             masks = tuple(action_masks(own, shared) for own, shared in zip(self.sizes, self.accepted, strict=True))
         self.constants = Constants(_fixed(self.backend, self.sizes), masks)
-        self._names = dict.fromkeys(self.constants.keys)
+        self._keys = dict.fromkeys(self.constants.keys)
         self._randomiser = Randomiser(randomise, self.E) if randomise else None
         weights = reward if isinstance(reward, FcpoReward) else FcpoReward()
-        self._weights = (weights.theta, weights.sigma, weights.phi, LEAST_RATE, THROUGHPUT_CAP)
+        reward_numbers = (weights.theta, weights.sigma, weights.phi, LEAST_RATE, THROUGHPUT_CAP)
+        self._numbers = np.array([*reward_numbers, cluster.period_ns / 1e9])
         self._reward = None if reward is None or isinstance(reward, FcpoReward) else CustomReward(reward)
         self._observation = CustomObservation(observation, observation_space) if observation else None
         if observation is None and observation_space is not None:
             raise ValueError("observation_space goes with observation=; without it the space is the eight values' own")
         second = 1_000_000_000
-        self._period_s = cluster.period_ns / 1e9
         self._spans = np.array([max(1, -(-span * second // cluster.period_ns)) for span in SPANS_S], np.int64)
         self._refresh = max(1, REFRESH_S[rate] * second // cluster.period_ns)
         self._allocate()
@@ -125,7 +125,7 @@ class BatchingCore:
         if self.frame is None and not mask.all():
             raise ValueError(f"the first reset begins all {self.E} environments; the mask marks {int(mask.sum())}")
         telemetry = self._reset_backend(seed, mask, check_options(options))
-        frame = Frame(self.constants, self._names, (self.E, self.S)) if self.frame is None else self.frame.copy()
+        frame = Frame(self.constants, self._keys, self.E, self.S) if self.frame is None else self.frame.copy()
         return self._observe(telemetry, np.where(mask, kernels.RESET, kernels.SKIP).astype(np.int8), frame)
 
     def decide(self, actions: np.ndarray, columns: np.ndarray | None = None) -> None:
@@ -158,7 +158,7 @@ class BatchingCore:
         """One window of all environments; those of `restart` bool [E] begin a new episode instead."""
         if restart is not None and restart.all():
             return self.reset()
-        frame = Frame(self.constants, self._names, (self.E, self.S))
+        frame = Frame(self.constants, self._keys, self.E, self.S)
         decision, kept = self.decision, self.decision.share_milli
         if self._advanced % self._restate == 0 and kept is self._kept_shares:
             decision.share_milli = self._own_shares
@@ -209,15 +209,58 @@ class BatchingCore:
     def _observe(self, t: Telemetry, todo: np.ndarray, frame: Frame) -> Frame:
         self.telemetry, self.frame = t, frame
         finished = kernels.observe(
-            *(todo, self.horizon, self._period_s, self._weights, self._spans, self._refresh, self._head),
-            *(self.constants.fixed, self._ring, self._average, self.clock, self.present, self._last),
-            *(self._leaf_sum, self._reward_sum, t.t_ns, t.window_ns),
-            *(t.arrived, t.executed, t.completed, t.on_time, t.dropped_full, t.dropped_late, t.dropped_out, t.failed),
-            *(t.lost, t.in_stage, t.local_latency_ns, t.queue, t.leaf_hist),
-            *(t.active, t.pack, t.batch, t.pre, t.post, t.requested_pre, t.requested_post, t.timeout_ns, t.set_by),
-            *(t.valid, t.age_ns, t.present),
-            *(t.generated, t.on_time_results, t.late, t.dropped, t.missed, t.lost_results, t.in_flight, t.overdue),
-            *(frame.observation, frame.reward, frame.rates, frame.counts, frame.sums),
+            todo,
+            self.horizon,
+            self._numbers,
+            self._spans,
+            self._refresh,
+            self._head,
+            self.constants.fixed,
+            self._ring,
+            self._average,
+            self.clock,
+            self.present,
+            self._last,
+            self._leaf_sum,
+            self._reward_sum,
+            t.t_ns,
+            t.window_ns,
+            t.arrived,
+            t.executed,
+            t.completed,
+            t.on_time,
+            t.dropped_full,
+            t.dropped_late,
+            t.dropped_out,
+            t.failed,
+            t.lost,
+            t.in_stage,
+            t.local_latency_ns,
+            t.queue,
+            t.leaf_hist,
+            t.active,
+            t.pack,
+            t.batch,
+            t.pre,
+            t.post,
+            t.requested_pre,
+            t.requested_post,
+            t.timeout_ns,
+            t.set_by,
+            t.valid,
+            t.age_ns,
+            t.present,
+            t.generated,
+            t.on_time_results,
+            t.late,
+            t.dropped,
+            t.missed,
+            t.lost_results,
+            t.in_flight,
+            t.overdue,
+            frame.observation,
+            frame.reward,
+            frame.values,
         )
         if self._reward is not None or self._observation is not None:
             self._customise(t, todo, frame)
@@ -230,8 +273,8 @@ class BatchingCore:
         return frame
 
     def _customise(self, t: Telemetry, todo: np.ndarray, frame: Frame) -> None:
-        rate = frame.rates[:, :, 0].copy()
-        fresh = frame.counts[:, :, kernels.VALID] > 0
+        rate = frame.column(kernels.RATE).copy()
+        fresh = frame.column(kernels.VALID) > 0
         if self._reward is not None:
             live = fresh & (todo == kernels.STEP)[:, None]
             reward = np.where(live, self._reward(t, rate, self.present.copy()), np.float32(0))

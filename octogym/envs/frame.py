@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 
 from octogym.envs import kernels as k
+from octogym.envs.lazy import LazyDict
 
 #: Names of what an info shows of the whole cluster in one window (leaf results).
 RESULTS = ("generated", "on_time", "late", "dropped", "missed", "lost", "in_flight", "overdue")
 
 
-def _timeout_s(value: int) -> float:
+def _timeout_s(value: float) -> float:
     return value / 1e9 if value >= 0 else -1.0
 
 
-def _seconds(value: int) -> float:
+def _seconds(value: float) -> float:
     return value / 1e9
 
 
-#: Info key -> (column of `counts`, what a user sees). Times in seconds.
+#: Info key -> (column of the values, what a user sees). Times in seconds.
 COLUMNS: dict[str, tuple[int, Callable[[Any], Any]]] = {
     "present": (k.PRESENT, bool),
     "mask": (k.PRESENT, int),
@@ -35,6 +36,8 @@ COLUMNS: dict[str, tuple[int, Callable[[Any], Any]]] = {
     "post": (k.POST, int),
     "timeout_s": (k.TIMEOUT_NS, _timeout_s),
     "set_by": (k.SET_BY, int),
+    "rate": (k.RATE, float),
+    "net_rate": (k.NET_RATE, float),
     "latency_s": (k.LATENCY_NS, _seconds),
     "arrived": (k.ARRIVED, int),
     "executed": (k.EXECUTED, int),
@@ -75,61 +78,70 @@ class Constants:
 class Frame:
     """The step's results: arrays of its own that no later step touches, so that infos may read them at any time.
 
-    `observation` float32 [E, S, ...], `reward` float32 [E, S], `rates` float64 [E, S, 2], `counts` int64 [E, S,
-    COUNTS], `sums` int64 [E, SUMS] (columns: `kernels`), `truncated` bool [E]; `figures`: of the episodes that ended,
-    by environment.
+    `observation` float32 [E, S, ...], `reward` float32 [E, S], `values` float64 [E, S + 1, VALUES] (columns: `kernels`; the
+    last row is the cluster's), `truncated` bool [E] if an episode ended; `figures`: of those, by environment.
     """
 
-    __slots__ = ("constants", "counts", "figures", "names_", "observation", "rates", "reward", "sums", "truncated")
+    __slots__ = ("constants", "figures", "keys", "observation", "reward", "truncated", "values")
 
-    def __init__(self, constants: Constants, names: Mapping[str, None], shape: tuple[int, int]) -> None:
-        E, S = shape
-        self.constants, self.names_ = constants, names
+    def __init__(self, constants: Constants, keys: Mapping[str, None], E: int, S: int) -> None:
+        self.constants, self.keys = constants, keys
         self.observation = np.empty((E, S, k.OBSERVATION), np.float32)
         self.reward = np.empty((E, S), np.float32)
-        self.rates = np.empty((E, S, 2))
-        self.counts = np.empty((E, S, k.COUNTS), np.int64)
-        self.sums = np.empty((E, k.SUMS), np.int64)
+        self.values = np.empty((E, S + 1, k.VALUES))
         self.truncated: np.ndarray | None = None
         self.figures: dict[int, dict[str, float]] | None = None
 
     def copy(self) -> Frame:
         """A frame with arrays of its own, without the episodes' ends."""
-        other = Frame(self.constants, self.names_, self.reward.shape)
-        for name in ("observation", "reward", "rates", "counts", "sums"):
-            setattr(other, name, getattr(self, name).copy())
+        other = Frame(self.constants, self.keys, *self.reward.shape)
+        other.observation, other.reward, other.values = self.observation.copy(), self.reward.copy(), self.values.copy()
         return other
+
+    def column(self, column: int) -> np.ndarray:
+        """float64 [E, S]: one column of the instances' values."""
+        return self.values[:, :-1, column]
 
     # --- as the source of an agent's info: row = e * S + s -----------------------------------------------------------
     def names(self, row: int) -> Mapping[str, None]:
         if self.figures is not None and row // self.reward.shape[1] in self.figures:
-            return {**self.names_, "figures": None}
-        return self.names_
+            return {**self.keys, "figures": None}
+        return self.keys
 
     def value(self, key: str, row: int) -> Any:
         e, s = divmod(row, self.reward.shape[1])
         if key in COLUMNS:
             column, show = COLUMNS[key]
-            return show(self.counts.item(e, s, column))
+            return show(self.values.item(e, s, column))
         fixed = self.constants.fixed
         if key == "t_s":
-            return self.sums.item(e, k.T_NS) / 1e9
+            return self.values.item(e, -1, k.T_NS) / 1e9
         if key == "window_s":
-            return self.sums.item(e, k.WINDOW_NS) / 1e9
-        if key == "rate":
-            return self.rates.item(e, s, 0)
-        if key == "net_rate":
-            return self.rates.item(e, s, 1)
+            return self.values.item(e, -1, k.WINDOW_NS) / 1e9
         if key == "queues":
-            return tuple(self.counts[e, s, k.QUEUES : k.QUEUES + 5].tolist())
+            return tuple(map(int, self.values[e, s, k.QUEUES : k.QUEUES + 5].tolist()))
         if key == "slo_s":
             return fixed.item(s, k.SLO_NS) / 1e9
         if key == "budget_s":
             return fixed.item(s, k.BUDGET_NS) / 1e9
         if key == "results":
-            return dict(zip(RESULTS, self.sums[e, k.GENERATED :].tolist(), strict=True))
+            counts = self.values[e, -1, k.GENERATED : k.SUMS].tolist()
+            return {name: int(count) for name, count in zip(RESULTS, counts, strict=True)}
         if key == "action_mask":
             assert self.constants.masks is not None
             return tuple(mask.copy() for mask in self.constants.masks[s])
         assert key == "figures" and self.figures is not None
         return dict(self.figures[e])
+
+
+class Infos:
+    """Source of what the parallel API returns: agent -> info, of environment 0."""
+
+    def __init__(self, frame: Frame, rows: Mapping[str, int]) -> None:
+        self._frame, self._rows = frame, rows
+
+    def names(self, row: int) -> Mapping[str, int]:
+        return self._rows
+
+    def value(self, key: str, row: int) -> LazyDict:
+        return LazyDict.of(self._frame, self._rows[key])

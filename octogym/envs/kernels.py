@@ -20,7 +20,7 @@ SLO_UNIT, SLO_CAP = 1e8, 100.0
 
 # Columns of `fixed`, what never changes about an instance.
 DEVICE, SIZE_PACK, SIZE_BATCH, SIZE_THREADS, SLO_NS, BUDGET_NS, IS_LEAF, FIXED = range(8)
-# Columns of `counts`, what an info shows of one instance and window.
+# Columns of a frame's values: what an info shows of one instance and window (float64 holds whole numbers to 2^53).
 (
     ARRIVED,
     EXECUTED,
@@ -36,8 +36,9 @@ DEVICE, SIZE_PACK, SIZE_BATCH, SIZE_THREADS, SLO_NS, BUDGET_NS, IS_LEAF, FIXED =
     QUEUES,
 ) = range(12)
 ACTIVE = QUEUES + 5
-PACK, BATCH, PRE, POST, TIMEOUT_NS, SET_BY, PRESENT, VALID, AGE_NS, COUNTS = range(ACTIVE + 1, ACTIVE + 11)
-# Columns of `sums`, what an info shows of the whole cluster in one window.
+PACK, BATCH, PRE, POST, TIMEOUT_NS, SET_BY, PRESENT, VALID, AGE_NS = range(ACTIVE + 1, ACTIVE + 10)
+RATE, NET_RATE, VALUES = range(ACTIVE + 10, ACTIVE + 13)
+# The same of the last row, which stands for the whole cluster.
 (
     T_NS,
     WINDOW_NS,
@@ -87,8 +88,7 @@ def decide(actions, columns, accepted, sizes, thread_actions, present, pack, bat
 def observe(
     todo,
     horizon,
-    period_s,
-    weights,
+    numbers,
     spans,
     refresh,
     head,
@@ -137,20 +137,19 @@ def observe(
     overdue,
     observation,
     reward,
-    rates,
-    counts,
-    sums,
+    values,
 ):
     """Turn one window's telemetry into observations, rewards and what infos show.
 
-    `todo` int8 [E]: SKIP, STEP or RESET; `weights`: theta, sigma, phi, least rate and throughput cap of the reward.
-    State that it advances: `totals` int64 [K, E, S] (ring of cumulative arrivals, `head` the slot of this window),
-    `average` float64 [E, S], `clock` int64 [E] (windows since the reset), `present` bool [E, S], `last` float32 [E,
-    S, 8], `leaf_sum` int64 [E, B] and `reward_sum` float64 [E] of the episode. Results: `observation` float32 [E, S,
-    8], `reward` float32 [E, S], `rates` float64 [E, S, 2] (gross and net), `counts` int64 [E, S, COUNTS], `sums`
-    int64 [E, SUMS]. Returns the number of environments that have reached `horizon` windows.
+    `todo` int8 [E]: SKIP, STEP or RESET; `numbers` float64 [6]: theta, sigma, phi, least rate and throughput cap of the
+    reward, length of a window in s; `refresh`: windows between renewals of the rate. State that it advances: `totals`
+    int64 [K, E, S] (ring of cumulative arrivals, `head` the slot of this window), `average` float64 [E, S], `clock` int64
+    [E] (windows since the reset), `present` bool [E, S], `last` float32 [E, S, 8], `leaf_sum` int64 [E, B] and
+    `reward_sum` float64 [E] of the episode. Results: `observation` float32 [E, S, 8], `reward` float32 [E, S], `values`
+    float64 [E, S + 1, VALUES]. Returns the number of environments that have reached `horizon` windows.
     """
-    theta, sigma, phi, least_rate, throughput_cap = weights
+    theta, sigma, phi = numbers[0], numbers[1], numbers[2]
+    least_rate, throughput_cap, period_s = numbers[3], numbers[4], numbers[5]
     ring, finished = totals.shape[0], 0
     before = (head - 1) % ring
     for e in range(todo.shape[0]):
@@ -182,8 +181,9 @@ def observe(
             gross = average[e, s]
             net = max(gross - dropped_late[e, s] / window_s, least_rate)
             idle = gross <= 0.0
-            rates[e, s, 0] = gross
-            rates[e, s, 1] = 0.0 if idle else net
+            row = values[e, s]
+            row[RATE] = gross
+            row[NET_RATE] = 0.0 if idle else net
 
             fresh = here and valid[e, s] != 0
             if fresh or todo[e] == RESET:
@@ -194,7 +194,7 @@ def observe(
                 last[e, s, 0] = min(set_pack[e, s] / fixed[s, SIZE_PACK], 1.0)
                 last[e, s, 1] = min(set_batch[e, s] / fixed[s, SIZE_BATCH], 1.0)
                 last[e, s, 2] = threads / fixed[s, SIZE_THREADS]
-                last[e, s, 3] = min(rates[e, s, 1] / RATE_UNIT, RATE_CAP)
+                last[e, s, 3] = min(row[NET_RATE] / RATE_UNIT, RATE_CAP)
                 last[e, s, 4] = min(queue[e, s, 0] / QUEUE_UNIT, 1.0)
                 last[e, s, 5] = min(queue[e, s, 1] / QUEUE_UNIT, 1.0)
                 last[e, s, 6] = min(queue[e, s, 3] / QUEUE_UNIT, 1.0)
@@ -219,7 +219,6 @@ def observe(
                 for b in range(results.shape[0]):
                     so_far[b] += results[b]
 
-            row = counts[e, s]
             row[ARRIVED] = arrived[e, s]
             row[EXECUTED] = executed[e, s]
             row[COMPLETED] = completed[e, s]
@@ -243,14 +242,15 @@ def observe(
             row[PRESENT] = here
             row[VALID] = fresh
             row[AGE_NS] = age_ns[e, s]
-        sums[e, T_NS] = t_ns[e]
-        sums[e, WINDOW_NS] = window_ns[e]
-        sums[e, GENERATED] = generated[e].sum()
-        sums[e, RESULTS_ON_TIME] = results_on_time[e].sum()
-        sums[e, RESULTS_LATE] = results_late[e].sum()
-        sums[e, RESULTS_DROPPED] = results_dropped[e].sum()
-        sums[e, RESULTS_MISSED] = results_missed[e].sum()
-        sums[e, RESULTS_LOST] = results_lost[e].sum()
-        sums[e, IN_FLIGHT] = in_flight[e].sum()
-        sums[e, OVERDUE] = overdue[e].sum()
+        row = values[e, fixed.shape[0]]
+        row[T_NS] = t_ns[e]
+        row[WINDOW_NS] = window_ns[e]
+        row[GENERATED] = generated[e].sum()
+        row[RESULTS_ON_TIME] = results_on_time[e].sum()
+        row[RESULTS_LATE] = results_late[e].sum()
+        row[RESULTS_DROPPED] = results_dropped[e].sum()
+        row[RESULTS_MISSED] = results_missed[e].sum()
+        row[RESULTS_LOST] = results_lost[e].sum()
+        row[IN_FLIGHT] = in_flight[e].sum()
+        row[OVERDUE] = overdue[e].sum()
     return finished

@@ -70,23 +70,23 @@ class Renderer:
     def lines(self, e: int) -> list[Line]:
         frame = self._core.frame
         assert frame is not None
-        counts, rates = frame.counts[e], frame.rates[e]
+        counts = frame.values[e, :-1]
         left = counts[:, [k.COMPLETED, k.DROPPED_FULL, k.DROPPED_LATE, k.FAILED, k.LOST]].sum(1)
         lines = []
         for s, name in enumerate(self._core.agents):
             c = counts[s].tolist()
-            share = c[k.ON_TIME] / int(left[s]) if left[s] else float("nan")
-            queues = tuple(c[column] for column in _SHOWN.values())
-            settings = (c[k.PACK], c[k.BATCH], c[k.PRE], c[k.POST])
+            share = c[k.ON_TIME] / float(left[s]) if left[s] else float("nan")
+            queues = tuple(int(c[column]) for column in _SHOWN.values())
+            settings = (int(c[k.PACK]), int(c[k.BATCH]), int(c[k.PRE]), int(c[k.POST]))
             flags = (bool(c[k.PRESENT]), bool(c[k.ACTIVE]))
-            lines.append(Line(name, *flags, *settings, rates.item(s, 0), queues, c[k.LATENCY_NS] / 1e6, share))
+            lines.append(Line(name, *flags, *settings, c[k.RATE], queues, c[k.LATENCY_NS] / 1e6, share))
         return lines
 
     def heading(self, e: int) -> tuple[str, float, float]:
         """One line about the cluster, the passed share of the episode, the share of the window's results in time."""
         core, frame = self._core, self._core.frame
         assert frame is not None
-        sums = frame.sums[e].tolist()
+        sums = [int(x) for x in frame.values[e, -1, : k.SUMS]]
         served = sums[k.RESULTS_ON_TIME] + sums[k.RESULTS_LATE]
         gone = served + sums[k.RESULTS_DROPPED] + sums[k.RESULTS_MISSED] + sums[k.RESULTS_LOST]
         text = (

@@ -83,7 +83,7 @@ class Rows:
             return frame.reward.reshape(-1)
         if self.layout == "envs":
             return frame.reward[:, self.agent].copy()
-        there = frame.counts[:, :, k.PRESENT]
+        there = frame.column(k.PRESENT)
         return (frame.reward.sum(1, dtype=np.float64) / np.maximum(there.sum(1), 1)).astype(np.float32)
 
     def info(self, frame: Frame, row: int) -> LazyDict:
@@ -110,22 +110,20 @@ class Rows:
         """What infos show under `key`, as one new array [count, ...] ("central": [count, S, ...])."""
         core, fixed = self.core, frame.constants.fixed
         if key in ("t_s", "window_s"):
-            per_env = frame.sums[:, k.T_NS if key == "t_s" else k.WINDOW_NS] / 1e9
+            per_env = frame.values[:, -1, k.T_NS if key == "t_s" else k.WINDOW_NS] / 1e9
             return per_env[self.environment] if self.layout == "agents" else per_env
         if key == "action_mask":
             return self.action_masks()
         if key in COLUMNS:
             column, show = COLUMNS[key]
-            x = frame.counts[:, :, column]
+            x = frame.column(column)
             if key == "timeout_s":
                 return self._pick(np.where(x >= 0, x / 1e9, -1.0))
             if key.endswith("_s"):
                 return self._pick(x / 1e9)
-            return self._pick(x != 0 if show is bool else x)
-        if key in ("rate", "net_rate"):
-            return self._pick(frame.rates[:, :, 0 if key == "rate" else 1])
+            return self._pick(x.astype({bool: np.bool_, int: np.int64, float: np.float64}[show]))
         if key == "queues":
-            return self._pick(frame.counts[:, :, k.QUEUES : k.QUEUES + 5])
+            return self._pick(frame.values[:, :-1, k.QUEUES : k.QUEUES + 5].astype(np.int64))
         seconds = fixed[:, k.SLO_NS if key == "slo_s" else k.BUDGET_NS] / 1e9
         return self._pick(np.broadcast_to(seconds, (core.E, core.S)))
 
@@ -137,7 +135,7 @@ class Rows:
 
     def results(self, frame: Frame) -> dict[str, np.ndarray]:
         """Leaf results of each row's cluster by name, int64 [count]."""
-        per_row = frame.sums[self.environment][:, k.GENERATED :]
+        per_row = frame.values[self.environment, -1, k.GENERATED : k.SUMS].astype(np.int64)
         return {name: per_row[:, n].copy() for n, name in enumerate(RESULTS)}
 
 
@@ -164,7 +162,7 @@ class Stacked:
 
     def __init__(self, rows: Rows, frame: Frame, mask: np.ndarray | None = None) -> None:
         self._rows, self._frame, self._mask = rows, frame, mask
-        keys = [*frame.names_, *(["figures"] if frame.figures else [])]
+        keys = [*frame.keys, *(["figures"] if frame.figures else [])]
         self._names = dict.fromkeys(name for key in keys for name in (key, "_" + key))
 
     def names(self, row: int) -> Mapping[str, Any]:

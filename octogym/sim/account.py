@@ -43,7 +43,8 @@ def write_log(m, cells, log, s, run, j, now, fate):
 
 @jit
 def end_run(m, cells, tab, log, s, run, now, counter, fate, camera_counter):
-    """The requests of a run end at instance s: `counter` of the instance, their leaves to `camera_counter` of their camera."""
+    """The requests of a run end at instance s: `counter` of the instance, their leaves to `camera_counter` of their
+    camera."""
     n = cells[run + RUN_N]
     m[HEADER + s * INST + counter] += n
     m[tab[O_CAM] + camera_of(cells, run) * CAM + camera_counter] += n * leaves_each(cells, run)

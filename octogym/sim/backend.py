@@ -53,6 +53,7 @@ class SimBackend:
         self.threads = max(1, min(threads, numba.config.NUMBA_NUM_THREADS))
         self.check = check
         self._tables = build_tables(scenario)
+        entry.announce()
         self._m = np.zeros((num_envs, self._tables.words), np.int64)
         self._cells = np.zeros((num_envs, _CELLS * layout.CELL), np.int64)
         self._plan = np.zeros((num_envs, layout.PLAN_HEADER), np.int64)
@@ -73,7 +74,8 @@ class SimBackend:
         mask: np.ndarray | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Telemetry:
-        """Start all environments or those in `mask` bool [E]. `seed`: int (environment e gets seed + e), one per environment,
+        """Start all environments or those in `mask` bool [E]. `seed`: int (environment e gets seed + e), one per
+        environment,
         or None: an environment that has run continues with its seed + E, a new one takes e."""
         which = np.ones(self.num_envs, bool) if mask is None else np.asarray(mask, bool)
         if which.shape != (self.num_envs,):
@@ -141,20 +143,22 @@ class SimBackend:
         self._m[:] = snapshot.arrays[0]
         self._cells, self._plan = snapshot.arrays[1].copy(), snapshot.arrays[2].copy()
         self._log = snapshot.arrays[4].copy()
-        for mine, saved in zip(
-            (self._buffers.hist, *self._buffers.out), (snapshot.arrays[3], *snapshot.arrays[5:]), strict=True
-        ):
-            mine[:] = saved
+        b = self._buffers
+        live: tuple[np.ndarray, ...] = (b.hist, *b.out)
+        for array, saved in zip(live, (snapshot.arrays[3], *snapshot.arrays[5:]), strict=True):
+            array[:] = saved
         self._seeds = snapshot.seeds.copy()
         self._pending = snapshot.pending
 
     def broadcast(self, row: int) -> None:
         """Give every environment the state, workload and random keys of environment `row`."""
         b = self._buffers
-        for a in (self._m, self._cells, self._plan, b.hist, self._log, b.queue, b.shares, b.present, b.gpu_busy, b.cpu):
-            a[:] = a[row]
-        for a in (b.counts, b.settings, b.flags, b.cameras, b.links, b.times):
-            a[:] = a[:, row : row + 1]
+        rows: tuple[np.ndarray, ...] = (self._m, self._cells, self._plan, self._log, b.hist)
+        for array in (*rows, b.queue, b.shares, b.present, b.gpu_busy, b.cpu):
+            array[:] = array[row]
+        blocks: tuple[np.ndarray, ...] = (b.counts, b.settings, b.flags, b.cameras, b.links, b.times)
+        for block in blocks:
+            block[:] = block[:, row : row + 1]
         self._seeds[:] = self._seeds[row]
         self._plans = [self._plans[row]] * self.num_envs
 

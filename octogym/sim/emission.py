@@ -169,10 +169,7 @@ def choose_route(m, tab, group):
     low, high = tab[at + G_LOW], tab[at + G_HIGH]
     route = low
     if high - low > 1:
-        if tab[TIJDEMAN]:
-            route = tijdeman(m, tab, group, low, high)
-        else:
-            route = smooth_round_robin(m, tab, low, high)
+        route = tijdeman(m, tab, group, low, high) if tab[TIJDEMAN] else smooth_round_robin(m, tab, low, high)
     if reachable(m, tab, route):
         return route
     for r in range(low, high):

@@ -77,9 +77,10 @@ def _build(source: int) -> tuple[Any, ...]:
     return step_serial, step_parallel, set_up, add_cells
 
 
-#: step(low, high, todo, ...): todo int64 [E]; where it is not 0 the environment advances, and it becomes 0 or the status to resolve.
+#: step(low, high, todo, ...): todo int64 [E]; where it is not 0 the environment advances, and it becomes 0 or the
+#: status to resolve.
 step_serial, step_parallel, set_up, add_cells = _build(_source_number())
-_said = []
+_said: list[bool] = []
 
 
 def announce() -> None:
@@ -89,4 +90,5 @@ def announce() -> None:
     _said.append(True)
     cache = step_serial._cache
     if not list(Path(cache.cache_path).glob(cache._impl.filename_base + "*.nbi")):
-        print("octogym: compiling the simulator, once per installation ...", file=sys.stderr, flush=True)
+        sys.stderr.write("octogym: compiling the simulator, once per installation (half a minute) ...\n")
+        sys.stderr.flush()

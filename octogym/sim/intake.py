@@ -1,6 +1,7 @@
 """From the receiver to Q3: lateness, Q1, pre threads, frames, the batcher's hand (docs/contract.md 4).
 
-An instance's pre-processing is brought up to date when something needs it: a new request, the inferencer, the end of the window.
+An instance's pre-processing is brought up to date when something needs it: a new request, the inferencer, the end of
+the window.
 In between nothing outside the instance can change what happens there.
 """
 

@@ -75,7 +75,8 @@ def run_events(m, cells, tab, plan, hist, log, until):
 
 @inline
 def step_env(e, decision, m, cells, tab, plan, hist, log, out):
-    """One window of environment e; returns a status, RUNNING_OK when it is complete. Called again it goes on where it was."""
+    """One window of environment e; returns a status, RUNNING_OK when it is complete. Called again it goes on where it
+    was."""
     active, pack, batch, pre, post, timeout, share = decision
     counts, settings, queue, flags, shares, cameras, present, gpu_busy, cpu, links, times = out
     start = m[TIME]

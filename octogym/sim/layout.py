@@ -1,7 +1,9 @@
 """Where everything lives in the kernel's memory.
 
-The kernel works on plain arrays: `m`, the state of one environment (int64 words), `cells`, its pool of requests, batches and messages, `tab`,
-what never changes in an episode, and `plan`, the environment's workload. This module names their words. A record's field
+The kernel works on plain arrays: `m`, the state of one environment (int64 words), `cells`, its pool of requests,
+batches and messages, `tab`,
+what never changes in an episode, and `plan`, the environment's workload. This module names their words. A record's
+field
 is read as `m[record + FIELD]`; records of one kind lie one after the other.
 """
 
@@ -146,7 +148,8 @@ CAM = CAM_LAST + 8
 # --- cells -----------------------------------------------------------------------------------------------------------
 CELL = 8
 NEXT = 0
-#: A run: RUN_N requests that share everything but their index among the crops of one image. Their keys are fold(RUN_KEY, index),
+#: A run: RUN_N requests that share everything but their index among the crops of one image. Their keys are
+#: fold(RUN_KEY, index),
 #: index = RUN_INDEX + j x RUN_STEP. A frame is a run of one with step 0, key RUN_KEY, and its objects in RUN_INDEX.
 RUN_BIRTH, RUN_ARRIVE, RUN_KEY, RUN_INDEX, RUN_STEP, RUN_N = 1, 2, 3, 4, 5, 6
 RUN_OWNER = 7  # leaves of each request << 16 | camera
@@ -159,7 +162,8 @@ MSG_HEAD, MSG_TAIL, MSG_N, MSG_GROUP, MSG_TARGET, MSG_BYTES, MSG_ENTER = 1, 2, 3
 MAX_CLASSES = 4
 MAX_OBJECTS = 65535
 
-# --- log of finished requests (tests) -----------------------------------------------------------------------------------
+# --- log of finished requests (tests)
+# -----------------------------------------------------------------------------------
 LOG = 6
 FATE_COMPLETED, FATE_FULL, FATE_LATE, FATE_LOST, FATE_OUT = _numbers(5)
 #: Kinds of service in the keys of exponential times; whether a request passes a receiver; time 0.
@@ -167,7 +171,8 @@ KIND_PRE, KIND_INFER, KIND_POST = _numbers(3)
 CHECKED = np.bool_(True)
 ZERO, ONE = _numbers(2)
 
-# --- tab: header ---------------------------------------------------------------------------------------------------------
+# --- tab: header
+# ---------------------------------------------------------------------------------------------------------
 (
     N_INST,
     N_GROUP,
@@ -243,6 +248,7 @@ S_FIRST, S_LEAF, S_EDGES, S_N_EDGES, S_CHILDREN, S_N_CHILDREN, S_FIXED, S_WORDS 
 Q_AT, Q_LENGTH, Q_RATE, Q_STRIDE, Q_WORDS = range(5)
 L_TIMES, L_RATES, L_LENGTH, L_END, L_WORDS = range(5)
 
-# --- plan ------------------------------------------------------------------------------------------------------------------
+# --- plan
+# ------------------------------------------------------------------------------------------------------------------
 PLAN_CAMERA_K, PLAN_LINK_K, PLAN_ABSENT_K, PLAN_HEADER = 0, 1, 2, 4
 PLAN_SEGMENT = 4  # words of a camera's segment: start, series, offset, factor

@@ -1,14 +1,18 @@
 """Raw pointers into NumPy arrays for the kernel.
 
 Array arguments cost the kernel more than its work: each call passes seven words and counts references, each access
-checks for a negative index. A `Region` is one word, its access one load. Regions of different names never overlap and the
-read-only ones do not change during a call; telling LLVM so lets it keep their words in registers. Only this module makes them, from
+checks for a negative index. A `Region` is one word, its access one load. Regions of different names never overlap and
+the
+read-only ones do not change during a call; telling LLVM so lets it keep their words in registers. Only this module
+makes them, from
 C-contiguous arrays that outlive the call.
 """
 
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
+from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -26,7 +30,7 @@ class Region(types.Type):
 
 @register_model(Region)
 class _RegionModel(models.PrimitiveModel):
-    def __init__(self, dmm, fe_type):
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
         super().__init__(dmm, fe_type, dmm.lookup(fe_type.dtype).get_data_type().as_pointer())
 
 
@@ -69,7 +73,7 @@ def _store(context, builder, sig, args):
     _mark(builder, builder.store(args[2], builder.gep(args[0], [args[1]])), sig.args[0])
 
 
-def _row_maker(region: str, constant: bool):
+def _row_maker(region: str, constant: bool) -> Callable[..., Any]:
     @intrinsic
     def row(typing, array, index):
         if not (isinstance(array, types.Array) and array.layout == "C" and array.ndim == 2):

@@ -1,4 +1,5 @@
-"""Cells for requests, batches and messages; lists are chained through NEXT. A reference is the cell's offset, NIL = none."""
+"""Cells for requests, batches and messages; lists are chained through NEXT. A reference is the cell's offset, NIL =
+none."""
 
 from __future__ import annotations
 

@@ -1,13 +1,14 @@
 """Post-processing: threads take batches from Q4 and finish their images one after the other (docs/contract.md 4).
 
-A leaf's post threads are brought up to date when a batch comes and at the window's end; nobody else sees their results in between.
+A leaf's post threads are brought up to date when a batch comes and at the window's end; nobody else sees their
+results in between.
 Other instances have a timer, since what they emit goes on to others.
 """
 
 from __future__ import annotations
 
 from octogym.cluster.telemetry import BINS
-from octogym.sim.account import drop_batch, free_cell, write_log
+from octogym.sim.account import drop_batch, write_log
 from octogym.sim.bits import bit_length
 from octogym.sim.emission import emit
 from octogym.sim.jit import inline, jit
@@ -64,6 +65,7 @@ from octogym.sim.layout import (
     THREAD,
     ZERO,
 )
+from octogym.sim.pool import free_cell
 from octogym.sim.runs import camera_of, leaves_each, request_key
 from octogym.sim.timers import set_timer
 
@@ -104,10 +106,7 @@ def take_batch(m, cells, tab, s, thread, batch, now):
         if average == NIL:
             average = sample
         for _ in range(cells[run + RUN_N]):
-            if sample > average:
-                average = (average + 4 * sample) // 5
-            else:
-                average = (4 * average + sample) // 5
+            average = (average + 4 * sample) // 5 if sample > average else (4 * average + sample) // 5
         run = cells[run + NEXT]
     m[i + LATENCY + THREAD * thread] = average
 
@@ -159,9 +158,9 @@ def next_post(m, s):
     i = HEADER + s * INST
     time, thread = INF, 0
     for k in range(m[i + POST_HIGH]):
-        if m[i + POST_BATCH + THREAD * k] != NIL or (m[i + Q4_N] > 0 and k < m[i + POST]):
-            if m[i + POST_WAKE + THREAD * k] < time:
-                time, thread = m[i + POST_WAKE + THREAD * k], k
+        awake = m[i + POST_BATCH + THREAD * k] != NIL or (m[i + Q4_N] > 0 and k < m[i + POST])
+        if awake and m[i + POST_WAKE + THREAD * k] < time:
+            time, thread = m[i + POST_WAKE + THREAD * k], k
     return time, thread
 
 

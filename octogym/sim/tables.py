@@ -40,7 +40,8 @@ class _Writer:
 
 @dataclass(frozen=True)
 class Tables:
-    """`tab` int64 [1, W]; `words`: length of m; `burst`: free cells one event may need at the trace's own counts (factor 1)."""
+    """`tab` int64 [1, W]; `words`: length of m; `burst`: free cells one event may need at the trace's own counts
+    (factor 1)."""
 
     tab: np.ndarray
     words: int
@@ -56,6 +57,7 @@ def build_tables(scenario: Scenario) -> Tables:
         raise ValueError(f"{cluster.name}: {len(cluster.classes)} object classes; allowed: at most {at.MAX_CLASSES}")
     if cluster.C > at.MAX_CAMERAS:
         raise ValueError(f"{cluster.name}: {cluster.C} cameras; allowed: at most {at.MAX_CAMERAS}")
+    _check_edges(cluster)
     w = _Writer()
     groups = _groups(cluster)
     header = w.words
@@ -95,6 +97,15 @@ def build_tables(scenario: Scenario) -> Tables:
     room = max([0, *(cluster.stages[i.stage].queues[0] for i in cluster.instances)])
     counts = scenario.counts.counts
     return Tables(np.array([w.words], np.int64), words, int(counts.sum(1).max()) if counts.size else 0, fan_out, room)
+
+
+def _check_edges(cluster: Cluster) -> None:
+    for k, stage in enumerate(cluster.stages):
+        edges = [cluster.edges[e] for e in cluster.out_edges(k)]
+        if len({edge.target for edge in edges}) < len(edges):
+            raise ValueError(f"{cluster.name}: stage {stage.name} has two edges to one stage; allowed: one")
+        if stage.first and any(not 0 <= edge.object_class < len(cluster.classes) for edge in edges):
+            raise ValueError(f"{cluster.name}: an edge of first stage {stage.name} names no class of {cluster.classes}")
 
 
 def _groups(cluster: Cluster) -> list[list]:

@@ -1,6 +1,7 @@
 """The next event of an environment: a tree of winners over one timer per entity.
 
-Entities stand in the order in which events at one time happen (docs/contract.md 2): post-processing [S], GPUs [G], uplinks [D],
+Entities stand in the order in which events at one time happen (docs/contract.md 2): post-processing [S], GPUs [G],
+uplinks [D],
 downlinks [D], cameras [C], batch starts [S]. A node holds the time and the entity of its earliest child.
 """
 

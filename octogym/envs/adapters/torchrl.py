@@ -116,7 +116,7 @@ class BatchingTorchEnv(EnvBase):
     def _tensors(self, frame: Frame, extra: dict[str, torch.Tensor]) -> TensorDictBase:
         core = self._core
         E, A = core.E, core.S
-        present = torch.from_numpy(frame.counts[:, :, k.PRESENT, None] != 0)
+        present = torch.from_numpy(frame.column(k.PRESENT) != 0)[..., None]
         agents = {"observation": torch.from_numpy(frame.observation), "present": present, **extra}
         over = np.zeros((E, 1), bool) if frame.truncated is None else frame.truncated[:, None]
         done = torch.from_numpy(over)
