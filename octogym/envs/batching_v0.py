@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from operator import itemgetter
 from typing import Any, ClassVar
 
 import numpy as np
@@ -183,6 +185,8 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
         self._observation_spaces = {agent: core.observation_space() for agent in core.agents}
         self._action_spaces = {agent: core.action_space(s) for s, agent in enumerate(core.agents)}
         self.state_space = with_devices(core.observation_space(), core.S, core.cluster.D)
+        # Of one key itemgetter would return the value, not a tuple of it.
+        self._pick = itemgetter(*core.agents) if core.S > 1 else partial(_only, core.agents[0])
         self._rows = {agent: s for s, agent in enumerate(core.agents)}
         self._never, self._always = dict.fromkeys(core.agents, False), dict.fromkeys(core.agents, True)
         self._flat = np.zeros(3 * core.S, np.int64)
@@ -213,7 +217,9 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
         frame = self._core.reset(seed, options=options)
         self.agents = self.possible_agents[:]
         self._renderer.after_step()
-        return dict(zip(self._names, frame.observation[0], strict=True)), LazyDict.of(Infos(frame, self._rows))
+        return dict(zip(self._names, frame.observation[0], strict=True)), LazyDict.of(
+            Infos(frame, self._rows, self._names[0])
+        )
 
     def step(
         self, actions: dict[str, np.ndarray]
@@ -242,7 +248,7 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
             dict(zip(names, frame.reward[0].tolist())),  # noqa: B905
             self._never.copy(),
             self._always.copy() if done else self._never.copy(),
-            LazyDict.of(Infos(frame, self._rows)),
+            LazyDict.of(Infos(frame, self._rows, self._names[0])),
         )
 
     def render(self) -> str | np.ndarray | None:
@@ -261,11 +267,10 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
         self._core.close()
 
     def _gather(self, actions: dict[str, np.ndarray]) -> None:
-        names = self._names
         try:
-            values = [actions[agent] for agent in names]
+            values = self._pick(actions)
             # Lengths are looked at because 2 and 4 values of two agents would fit together.
-            if len(actions) == len(names) and set(map(len, values)) == {3}:
+            if len(actions) == len(values) and set(map(len, values)) == {3}:
                 np.concatenate(values, out=self._flat)
                 return
         except (KeyError, TypeError, ValueError):
@@ -284,6 +289,10 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
             if value.shape != (3,) or value.dtype.kind not in "iu":
                 raise bad_action(agent, actions[agent], self._core.accepted[s])
             self._actions[0, s] = value
+
+
+def _only(agent: str, actions: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (actions[agent],)
 
 
 def parallel_env(**kwargs: Any) -> BatchingParallelEnv:

@@ -78,8 +78,8 @@ class Constants:
 class Frame:
     """The step's results: arrays of its own that no later step touches, so that infos may read them at any time.
 
-    `observation` float32 [E, S, ...], `reward` float32 [E, S], `values` float64 [E, S + 1, VALUES] (columns: `kernels`; the
-    last row is the cluster's), `truncated` bool [E] if an episode ended; `figures`: of those, by environment.
+    `observation` float32 [E, S, ...], `reward` float32 [E, S], `values` float64 [E, S + 1, VALUES] (columns: `kernels`;
+    the last row is the cluster's), `truncated` bool [E] if an episode ended; `figures`: of those, by environment.
     """
 
     __slots__ = ("constants", "figures", "keys", "observation", "reward", "truncated", "values")
@@ -108,6 +108,9 @@ class Frame:
             return {**self.keys, "figures": None}
         return self.keys
 
+    def first(self, row: int) -> tuple[str, Any]:
+        return "t_s", self.values.item(row // self.reward.shape[1], -1, k.T_NS) / 1e9
+
     def value(self, key: str, row: int) -> Any:
         e, s = divmod(row, self.reward.shape[1])
         if key in COLUMNS:
@@ -115,7 +118,7 @@ class Frame:
             return show(self.values.item(e, s, column))
         fixed = self.constants.fixed
         if key == "t_s":
-            return self.values.item(e, -1, k.T_NS) / 1e9
+            return self.first(row)[1]
         if key == "window_s":
             return self.values.item(e, -1, k.WINDOW_NS) / 1e9
         if key == "queues":
@@ -137,8 +140,11 @@ class Frame:
 class Infos:
     """Source of what the parallel API returns: agent -> info, of environment 0."""
 
-    def __init__(self, frame: Frame, rows: Mapping[str, int]) -> None:
-        self._frame, self._rows = frame, rows
+    def __init__(self, frame: Frame, rows: Mapping[str, int], first: str) -> None:
+        self._frame, self._rows, self._first = frame, rows, first
+
+    def first(self, row: int) -> tuple[str, LazyDict]:
+        return self._first, LazyDict.of(self._frame, 0)
 
     def names(self, row: int) -> Mapping[str, int]:
         return self._rows

@@ -8,6 +8,7 @@ takes hundreds. `observe` states in machine code what `octogym.cluster.rate.Rate
 from __future__ import annotations
 
 import numba
+import numpy as np
 
 from octogym.cluster.settings import KEEP
 
@@ -143,8 +144,8 @@ def observe(
 
     `todo` int8 [E]: SKIP, STEP or RESET; `numbers` float64 [6]: theta, sigma, phi, least rate and throughput cap of the
     reward, length of a window in s; `refresh`: windows between renewals of the rate. State that it advances: `totals`
-    int64 [K, E, S] (ring of cumulative arrivals, `head` the slot of this window), `average` float64 [E, S], `clock` int64
-    [E] (windows since the reset), `present` bool [E, S], `last` float32 [E, S, 8], `leaf_sum` int64 [E, B] and
+    int64 [K, E, S] (ring of cumulative arrivals, `head` the slot of this window), `average` float64 [E, S], `clock`
+    int64 [E] (windows since the reset), `present` bool [E, S], `last` float32 [E, S, 8], `leaf_sum` int64 [E, B] and
     `reward_sum` float64 [E] of the episode. Results: `observation` float32 [E, S, 8], `reward` float32 [E, S], `values`
     float64 [E, S + 1, VALUES]. Returns the number of environments that have reached `horizon` windows.
     """
@@ -152,6 +153,10 @@ def observe(
     least_rate, throughput_cap, period_s = numbers[3], numbers[4], numbers[5]
     ring, finished = totals.shape[0], 0
     before = (head - 1) % ring
+    # A division by the ring's length takes longer than all the rest of a rate.
+    slots, windows = np.empty(spans.shape[0], np.int64), np.empty(spans.shape[0])
+    for n in range(spans.shape[0]):
+        slots[n] = (head - spans[n]) % ring
     for e in range(todo.shape[0]):
         if todo[e] == SKIP:
             continue
@@ -167,6 +172,8 @@ def observe(
                 finished += 1
         window_s = window_ns[e] / 1e9 if window_ns[e] > 0 else period_s
         renew = todo[e] == STEP and clock[e] % refresh == 0
+        for n in range(spans.shape[0]):
+            windows[n] = min(clock[e], spans[n])
         for s in range(fixed.shape[0]):
             here = device_present[e, fixed[s, DEVICE]] != 0
             present[e, s] = here
@@ -174,9 +181,8 @@ def observe(
                 totals[head, e, s] = totals[before, e, s] + arrived[e, s]
             if renew:
                 gross = 0.0
-                for span in spans:
-                    windows = min(clock[e], span)
-                    gross += (totals[head, e, s] - totals[(head - span) % ring, e, s]) / windows
+                for n in range(spans.shape[0]):
+                    gross += (totals[head, e, s] - totals[slots[n], e, s]) / windows[n]
                 average[e, s] = gross / (spans.shape[0] * period_s)
             gross = average[e, s]
             net = max(gross - dropped_late[e, s] / window_s, least_rate)

@@ -20,6 +20,9 @@ class Source(Protocol):
     def value(self, key: str, row: int) -> Any:
         """A new object for `key` of `row`."""
 
+    def first(self, row: int) -> tuple[str, Any]:
+        """The first key and its value."""
+
 
 class LazyDict(dict[str, Any]):
     """The content of `row` of `source`, and whatever else was set."""
@@ -33,8 +36,8 @@ class LazyDict(dict[str, Any]):
     def of(cls, source: Source, row: int = 0) -> LazyDict:
         self = cls()
         self.source, self.row = source, row
-        first = next(iter(source.names(row)))
-        self[first] = source.value(first, row)
+        key, value = source.first(row)
+        self[key] = value
         return self
 
     def __getattr__(self, name: str) -> Any:

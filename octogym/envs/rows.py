@@ -19,6 +19,8 @@ from octogym.envs.spaces import HEADS, stacked
 #: "envs": one row per environment, whose learning agent is one instance. "agents": row e * S + s is instance s of
 #: environment e, all with one action space. "central": one row per environment, all instances' actions in one.
 LAYOUTS = ("envs", "agents", "central")
+# Infos that are not whole numbers of something.
+_KINDS: dict[str, type] = {"present": np.bool_, "fresh": np.bool_, "active": np.bool_, "rate": float, "net_rate": float}
 
 
 class Rows:
@@ -115,13 +117,12 @@ class Rows:
         if key == "action_mask":
             return self.action_masks()
         if key in COLUMNS:
-            column, show = COLUMNS[key]
-            x = frame.column(column)
+            x = frame.column(COLUMNS[key][0])
             if key == "timeout_s":
                 return self._pick(np.where(x >= 0, x / 1e9, -1.0))
             if key.endswith("_s"):
                 return self._pick(x / 1e9)
-            return self._pick(x.astype({bool: np.bool_, int: np.int64, float: np.float64}[show]))
+            return self._pick(x.astype(_KINDS.get(key, np.int64)))
         if key == "queues":
             return self._pick(frame.values[:, :-1, k.QUEUES : k.QUEUES + 5].astype(np.int64))
         seconds = fixed[:, k.SLO_NS if key == "slo_s" else k.BUDGET_NS] / 1e9
@@ -148,6 +149,9 @@ class Central:
     def names(self, row: int) -> Mapping[str, Any]:
         return self._frame.names(row * self._rows.core.S)
 
+    def first(self, row: int) -> tuple[str, Any]:
+        return self._frame.first(row * self._rows.core.S)
+
     def value(self, key: str, row: int) -> Any:
         if key in ("t_s", "window_s", "results", "figures"):
             return self._frame.value(key, row * self._rows.core.S)
@@ -167,6 +171,9 @@ class Stacked:
 
     def names(self, row: int) -> Mapping[str, Any]:
         return self._names
+
+    def first(self, row: int) -> tuple[str, Any]:
+        return "t_s", self._rows.table(self._frame, "t_s")
 
     def value(self, key: str, row: int) -> Any:
         rows, frame = self._rows, self._frame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from octogym.cluster.telemetry import BINS
 from octogym.sim.gpu import settle
-from octogym.sim.jit import inline, jit
+from octogym.sim.jit import jit
 from octogym.sim.layout import (
     A_CAM,
     A_GPU,
@@ -156,7 +156,7 @@ def all_overdue(m, cells, tab, now):
         count_overdue_messages(m, cells, tab, m[state + LINK_HEAD], now)
 
 
-@inline
+@jit
 def begin_window(m, tab, hist):
     """Counters and histograms of a new window."""
     for s in range(tab[N_INST]):
@@ -184,7 +184,7 @@ def begin_window(m, tab, hist):
         m[at + GPU_SEEN] = m[at + GPU_BUSY]
 
 
-@inline
+@jit
 def report_instances(m, tab, e, counts, settings, queue, flags, share):
     """Rows of the instances, [F, E, S] blocks in the order of `octogym.sim.buffers`."""
     for s in range(tab[N_INST]):
@@ -222,7 +222,7 @@ def report_instances(m, tab, e, counts, settings, queue, flags, share):
         share[e, r] = m[tab[O_ROUTE] + r * ROUTE + ROUTE_SHARE]
 
 
-@inline
+@jit
 def report_cameras(m, cells, tab, e, cameras, now):
     in_flight_any = False
     for c in range(tab[N_CAM]):
@@ -241,7 +241,7 @@ def report_cameras(m, cells, tab, e, cameras, now):
         cameras[15, e, c] = m[tab[O_CAM] + c * CAM + CAM_OVERDUE]
 
 
-@inline
+@jit
 def report_devices(m, tab, plan, e, present, gpu_busy, links, start, now):
     for d in range(tab[N_DEVICE]):
         present[e, d] = m[tab[O_PRESENT] + d]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from octogym.cluster.settings import KEEP_SHARE, MAX_THREADS
 from octogym.cluster.telemetry import BY_HOST, BY_SAFE
 from octogym.sim.intake import close_hand, fill_threads, frame_to_hand, schedule_start, set_due
-from octogym.sim.jit import inline, jit
+from octogym.sim.jit import jit
 from octogym.sim.layout import (
     A_DEVICE,
     A_GROUP,
@@ -67,7 +67,7 @@ from octogym.sim.layout import (
 from octogym.sim.post import schedule_post
 
 
-@inline
+@jit
 def set_threads(m, s, pre, post, now):
     """Thread counts in force; new post threads are idle from now on."""
     i = HEADER + s * INST
@@ -98,7 +98,7 @@ def set_batching(m, cells, tab, log, s, pack, batch, timeout, now):
         m[i + HAND_DUE] = max(m[i + HAND_DUE], now)
 
 
-@inline
+@jit
 def ask_threads(m, s, pre, post, now):
     """A thread change applies when it is asked for twice in a row (fcpo spec 1.3)."""
     i = HEADER + s * INST

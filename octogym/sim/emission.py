@@ -8,7 +8,7 @@ import numpy as np
 
 from octogym.cluster import draws
 from octogym.cluster.workload import END_ERROR, END_LOOP
-from octogym.sim.jit import inline, jit
+from octogym.sim.jit import jit
 from octogym.sim.keys import children, children_key, fold, found, leaves, uniform
 from octogym.sim.layout import (
     A_CAM,
@@ -141,7 +141,7 @@ def tijdeman(m, tab, group, low, high):
     return best
 
 
-@inline
+@jit
 def smooth_round_robin(m, tab, low, high):
     """Smooth weighted round robin: the option that the published executor used."""
     routes = tab[O_ROUTE]
@@ -156,7 +156,7 @@ def smooth_round_robin(m, tab, low, high):
     return best
 
 
-@inline
+@jit
 def reachable(m, tab, route):
     at = tab[A_ROUTE] + route * R_WORDS
     return m[HEADER + tab[at + R_TARGET] * INST + ACTIVE] == 1 and m[tab[O_PRESENT] + tab[at + R_DEVICE]] == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from octogym.sim.intake import advance_pre, schedule_start
-from octogym.sim.jit import inline, jit
+from octogym.sim.jit import jit
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
     A_GPU,
@@ -51,7 +51,7 @@ from octogym.sim.runs import request_key
 from octogym.sim.timers import set_timer
 
 
-@inline
+@jit
 def speed(tab, n):
     """Work that each of n batches in service loses per ns."""
     if n <= 1 or not tab[CONTENTION]:
@@ -135,7 +135,7 @@ def batch_start(m, cells, tab, log, s, now):
 
 
 @jit
-def inference_done(m, cells, tab, plan, hist, log, gpu, now):
+def inference_done(m, cells, tab, hist, log, gpu, now):
     """A batch completes: the next in line starts, the batch goes to post-processing, the inferencer rests."""
     state = tab[O_GPU] + gpu * GPU
     settle(m, tab, gpu, now)
@@ -161,4 +161,4 @@ def inference_done(m, cells, tab, plan, hist, log, gpu, now):
     if m[i + Q3_N] == 0:
         advance_pre(m, cells, tab, log, s, now)
     schedule_start(m, tab, s, now)
-    batch_to_post(m, cells, tab, plan, hist, log, s, batch, now)
+    batch_to_post(m, cells, tab, hist, log, s, batch, now)

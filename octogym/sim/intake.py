@@ -8,7 +8,7 @@ In between nothing outside the instance can change what happens there.
 from __future__ import annotations
 
 from octogym.sim.account import drop_batch, end_run
-from octogym.sim.jit import inline, jit
+from octogym.sim.jit import jit
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
     A_INST,
@@ -82,7 +82,7 @@ from octogym.sim.runs import join, request_key, split
 from octogym.sim.timers import set_timer, timer
 
 
-@inline
+@jit
 def ready_timer(tab, s):
     """Entity number of the batch start of instance s."""
     return tab[N_INST] + tab[N_GPU] + 2 * tab[N_DEVICE] + tab[N_CAM] + s
@@ -151,7 +151,7 @@ def close_hand(m, cells, tab, log, s, now):
     m[i + HAND_DUE] = INF
 
 
-@inline
+@jit
 def deadline_of(m, cells, tab, s, item):
     """When deadline batching lets the batch of `item` go."""
     i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS

@@ -6,13 +6,17 @@ from octogym.sim.absence import update_presence
 from octogym.sim.closing import begin_window, report_cameras, report_devices, report_instances
 from octogym.sim.decide import set_instance, set_shares, stretch
 from octogym.sim.emission import camera_frame
+from octogym.sim.forward import post_event
 from octogym.sim.gpu import batch_start, inference_done
 from octogym.sim.intake import advance_pre
-from octogym.sim.jit import inline
+from octogym.sim.jit import inline, jit
 from octogym.sim.layout import (
+    A_INST,
     BURST,
     CURSOR,
     FREE_N,
+    I_LEAF,
+    I_WORDS,
     LOG_N,
     LOG_ROOM,
     N_CAM,
@@ -29,10 +33,10 @@ from octogym.sim.layout import (
     TIME,
 )
 from octogym.sim.links import downlink_done, uplink_done
-from octogym.sim.post import advance_post, schedule_post
+from octogym.sim.post import advance_leaf
 
 
-@inline
+@jit
 def short_of(m):
     """What must grow before the next event: NEED_CELLS, NEED_LOG, or nothing."""
     if m[FREE_N] < m[BURST]:
@@ -67,10 +71,9 @@ def run_events(m, cells, tab, plan, hist, log, until):
         elif entity >= uplinks:
             uplink_done(m, cells, tab, plan, log, entity - uplinks, now)
         elif entity >= gpus:
-            inference_done(m, cells, tab, plan, hist, log, entity - gpus, now)
+            inference_done(m, cells, tab, hist, log, entity - gpus, now)
         else:
-            advance_post(m, cells, tab, plan, hist, log, entity, now)
-            schedule_post(m, tab, entity)
+            post_event(m, cells, tab, plan, hist, log, entity, now)
 
 
 @inline
@@ -119,7 +122,8 @@ def step_env(e, decision, m, cells, tab, plan, hist, log, out):
         if status != RUNNING_OK:
             return status
         advance_pre(m, cells, tab, log, s, until)
-        advance_post(m, cells, tab, plan, hist, log, s, until)
+        if tab[tab[A_INST] + s * I_WORDS + I_LEAF]:
+            advance_leaf(m, cells, tab, hist, log, s, until)
     m[TIME], m[PHASE] = until, 0
     report_devices(m, tab, plan, e, present, gpu_busy, links, start, until)
     report_instances(m, tab, e, counts, settings, queue, flags, shares)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from octogym.cluster import draws
-from octogym.sim.jit import inline, jit
+from octogym.sim.jit import jit
 from octogym.sim.layout import (
     A_STAGE,
     ALWAYS,
@@ -26,7 +26,7 @@ _CHILDREN, _SERVICE, _RECALL = draws.CHILDREN, draws.SERVICE, draws.RECALL
 _SHIFT = np.uint64(11)
 
 
-@inline
+@jit
 def below(key, threshold):
     """Whether uniform(key) < threshold / 2**53, in integers."""
     return np.int64(key >> _SHIFT) < threshold
@@ -38,7 +38,7 @@ def found(key, threshold):
     return threshold >= ALWAYS or below(fold(key, _RECALL), threshold)
 
 
-@inline
+@jit
 def children_key(tab, stage, key):
     """Key that the crops of request `key` at `stage` are folded from."""
     return fold(fold(key, _CHILDREN), np.uint64(stage))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from octogym.cluster.workload import DEFAULT_BIT_PER_S, END_ERROR, END_LOOP
 from octogym.sim.account import write_log
 from octogym.sim.intake import receive
-from octogym.sim.jit import inline, jit
+from octogym.sim.jit import jit
 from octogym.sim.layout import (
     A_GROUP,
     A_INST,
@@ -214,7 +214,7 @@ def send(m, cells, tab, plan, log, group, device, target, head, tail, n, size, n
     m[waiting] += 1
 
 
-@inline
+@jit
 def append(m, cells, state, message):
     cells[message + NEXT] = NIL
     if m[state + LINK_HEAD] == NIL:
@@ -224,14 +224,14 @@ def append(m, cells, state, message):
     m[state + LINK_TAIL] = message
 
 
-@inline
+@jit
 def take_first(m, cells, state):
     message = m[state + LINK_HEAD]
     m[state + LINK_HEAD] = cells[message + NEXT]
     return message
 
 
-@inline
+@jit
 def end_transmission(m, cells, tab, link, now):
     """Close the books on the message that `link` has sent, and return it."""
     state = tab[O_LINK] + link * LINK
@@ -263,7 +263,7 @@ def uplink_done(m, cells, tab, plan, log, device, now):
     start_transmission(m, cells, tab, plan, device, following, now)
 
 
-@inline
+@jit
 def start_downlink(m, cells, tab, plan, down, now):
     """An idle downlink takes the first message, which may still be on its way."""
     state = tab[O_LINK] + down * LINK

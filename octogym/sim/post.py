@@ -2,7 +2,7 @@
 
 A leaf's post threads are brought up to date when a batch comes and at the window's end; nobody else sees their
 results in between.
-Other instances have a timer, since what they emit goes on to others.
+Other instances have a timer, since what they emit goes on to others (`forward`).
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ from __future__ import annotations
 from octogym.cluster.telemetry import BINS
 from octogym.sim.account import drop_batch, write_log
 from octogym.sim.bits import bit_length
-from octogym.sim.emission import emit
-from octogym.sim.jit import inline, jit
+from octogym.sim.jit import jit
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
     A_INST,
     BATCH_HEAD,
-    BATCH_PACK,
     CAM,
     CAM_LATE,
     CAM_ON_TIME,
@@ -70,7 +68,7 @@ from octogym.sim.runs import camera_of, leaves_each, request_key
 from octogym.sim.timers import set_timer
 
 
-@inline
+@jit
 def latency_bin(latency):
     """Bin of a latency in ns: 64 per octave from 0.1 ms; the inverse of `latency_bin_edges_ns`."""
     x = latency * 2 // 3125  # 64 units to 0.1 ms
@@ -112,11 +110,11 @@ def take_batch(m, cells, tab, s, thread, batch, now):
 
 
 @jit
-def finish_images(m, cells, tab, plan, hist, log, s, run, n, pack, first, gap):
-    """The first n images of a run are done, at `first` and every `gap` after it; more than one only at a leaf."""
+def finish_images(m, cells, tab, hist, log, s, run, n, first, gap):
+    """The first n images of a run are done, at `first` and every `gap` after it: counters, and results at a leaf."""
     i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS
     birth, arrive = cells[run + RUN_BIRTH], cells[run + RUN_ARRIVE]
-    good, leaf = tab[a + I_GOOD_AGE], tab[a + I_LEAF]
+    good = tab[a + I_GOOD_AGE]
     low, high = m[i + HIST_LOW], m[i + HIST_HIGH]
     on_time = 0
     for j in range(n):
@@ -132,8 +130,7 @@ def finish_images(m, cells, tab, plan, hist, log, s, run, n, pack, first, gap):
     if m[LOG_ROOM] > 0:
         for j in range(n):
             write_log(m, cells, log, s, run, j, first + j * gap, FATE_COMPLETED)
-    if not leaf:
-        emit(m, cells, tab, plan, log, s, run, pack, first)
+    if not tab[a + I_LEAF]:
         return
     camera = tab[O_CAM] + camera_of(cells, run) * CAM
     slo = tab[a + I_SLO]
@@ -165,42 +162,55 @@ def next_post(m, s):
 
 
 @jit
-def advance_post(m, cells, tab, plan, hist, log, s, until):
-    """Bring post-processing up to `until`, included."""
+def take_next_batch(m, cells, tab, s, thread, now):
+    """A rested post thread takes the oldest batch of Q4."""
+    i = HEADER + s * INST
+    batch = m[i + Q4_HEAD]
+    m[i + Q4_HEAD] = cells[batch + NEXT]
+    m[i + Q4_N] -= 1
+    take_batch(m, cells, tab, s, thread, batch, now)
+
+
+@jit
+def move_on(m, cells, tab, s, thread, n, now):
+    """The thread has finished n images of its run: on to the next ones, or to its rest."""
+    i = HEADER + s * INST
+    run = m[i + POST_ITEM + THREAD * thread]
+    if n < cells[run + RUN_N]:
+        cells[run + RUN_N] -= n
+        cells[run + RUN_INDEX] += n * cells[run + RUN_STEP]
+    else:
+        following = cells[run + NEXT]
+        free_cell(m, cells, run)
+        run = following
+    if run == NIL:
+        free_cell(m, cells, m[i + POST_BATCH + THREAD * thread])
+        m[i + POST_BATCH + THREAD * thread] = NIL
+        m[i + POST_WAKE + THREAD * thread] = now + tab[PAUSE]
+    else:
+        m[i + POST_ITEM + THREAD * thread] = run
+        m[i + POST_WAKE + THREAD * thread] = now + post_time(m, cells, tab, s, run)
+
+
+@jit
+def advance_leaf(m, cells, tab, hist, log, s, until):
+    """Bring a leaf's post-processing up to `until`, included; whole runs at once."""
     i = HEADER + s * INST
     while True:
         time, thread = next_post(m, s)
         if time > until:
             return
-        batch = m[i + POST_BATCH + THREAD * thread]
-        if batch == NIL:
-            batch = m[i + Q4_HEAD]
-            m[i + Q4_HEAD] = cells[batch + NEXT]
-            m[i + Q4_N] -= 1
-            take_batch(m, cells, tab, s, thread, batch, time)
+        if m[i + POST_BATCH + THREAD * thread] == NIL:
+            take_next_batch(m, cells, tab, s, thread, time)
             continue
         run = m[i + POST_ITEM + THREAD * thread]
         n, gap = ONE, m[i + POST_TIME]
-        if cells[run + RUN_N] > 1 and tab[tab[A_INST] + s * I_WORDS + I_LEAF] and not tab[EXP_POST]:
+        if cells[run + RUN_N] > 1 and not tab[EXP_POST]:
             n = cells[run + RUN_N]
             if gap > 0:
                 n = min(n, 1 + (until - time) // gap)
-        finish_images(m, cells, tab, plan, hist, log, s, run, n, cells[batch + BATCH_PACK], time, gap)
-        time += (n - 1) * gap
-        if n < cells[run + RUN_N]:
-            cells[run + RUN_N] -= n
-            cells[run + RUN_INDEX] += n * cells[run + RUN_STEP]
-        else:
-            following = cells[run + NEXT]
-            free_cell(m, cells, run)
-            run = following
-        if run == NIL:
-            free_cell(m, cells, batch)
-            m[i + POST_BATCH + THREAD * thread] = NIL
-            m[i + POST_WAKE + THREAD * thread] = time + tab[PAUSE]
-        else:
-            m[i + POST_ITEM + THREAD * thread] = run
-            m[i + POST_WAKE + THREAD * thread] = time + post_time(m, cells, tab, s, run)
+        finish_images(m, cells, tab, hist, log, s, run, n, time, gap)
+        move_on(m, cells, tab, s, thread, n, time + (n - 1) * gap)
 
 
 @jit
@@ -212,10 +222,11 @@ def schedule_post(m, tab, s):
 
 
 @jit
-def batch_to_post(m, cells, tab, plan, hist, log, s, batch, now):
+def batch_to_post(m, cells, tab, hist, log, s, batch, now):
     """A batch comes out of inference: to an idle thread, or to Q4."""
     i = HEADER + s * INST
-    advance_post(m, cells, tab, plan, hist, log, s, now)
+    if tab[tab[A_INST] + s * I_WORDS + I_LEAF]:
+        advance_leaf(m, cells, tab, hist, log, s, now)
     idle = NIL
     for k in range(m[i + POST]):
         if m[i + POST_BATCH + THREAD * k] == NIL and m[i + POST_WAKE + THREAD * k] <= now:

@@ -7,7 +7,7 @@ downlinks [D], cameras [C], batch starts [S]. A node holds the time and the enti
 
 from __future__ import annotations
 
-from octogym.sim.jit import inline, jit
+from octogym.sim.jit import jit
 from octogym.sim.layout import INF, N_LEAVES, O_TREE
 
 
@@ -32,7 +32,7 @@ def set_timer(m, tab, entity, time):
         m[tree + 2 * node + 1] = winner
 
 
-@inline
+@jit
 def timer(m, tab, entity):
     """When `entity` fires."""
     return m[tab[O_TREE] + 2 * (entity + tab[N_LEAVES])]

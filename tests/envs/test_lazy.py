@@ -22,6 +22,9 @@ class Counting:
     def names(self, row: int) -> Mapping[str, Any]:
         return {"a": None, "b": None, "c": None}
 
+    def first(self, row: int) -> tuple[str, Any]:
+        return "a", self.value("a", row)
+
     def value(self, key: str, row: int) -> Any:
         self.made.append((key, row))
         return [key, row]
