@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from octogym.cluster.settings import KEEP_SHARE, MAX_THREADS
 from octogym.cluster.telemetry import BY_HOST, BY_SAFE
-from octogym.sim.intake import close_hand, fill_threads, frame_to_hand, schedule_start, set_due
+from octogym.sim.hand import close_hand, frame_to_hand, set_due
+from octogym.sim.intake import fill_threads
 from octogym.sim.jit import jit
 from octogym.sim.layout import (
     A_DEVICE,
@@ -65,6 +66,7 @@ from octogym.sim.layout import (
     TIMEOUT,
 )
 from octogym.sim.post import schedule_post
+from octogym.sim.starting import schedule_start
 
 
 @jit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from octogym.sim.intake import advance_pre, schedule_start
+from octogym.sim.intake import advance_pre
 from octogym.sim.jit import jit
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
@@ -48,6 +48,7 @@ from octogym.sim.layout import (
 )
 from octogym.sim.post import batch_to_post
 from octogym.sim.runs import request_key
+from octogym.sim.starting import schedule_start
 from octogym.sim.timers import set_timer
 
 

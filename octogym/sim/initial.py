@@ -7,7 +7,7 @@ import numpy as np
 from octogym.cluster import draws
 from octogym.cluster.settings import MAX_THREADS
 from octogym.cluster.telemetry import BINS
-from octogym.sim.emission import frame_time
+from octogym.sim.cameras import frame_time
 from octogym.sim.jit import jit
 from octogym.sim.keys import fold, uniform
 from octogym.sim.layout import (

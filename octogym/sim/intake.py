@@ -1,23 +1,19 @@
-"""From the receiver to Q3: lateness, Q1, pre threads, frames, the batcher's hand (docs/contract.md 4).
+"""From the receiver to the hand: lateness, Q1, pre threads, frames (docs/contract.md 4).
 
 An instance's pre-processing is brought up to date when something needs it: a new request, the inferencer, the end of
-the window.
-In between nothing outside the instance can change what happens there.
+the window. In between nothing outside the instance can change what happens there.
 """
 
 from __future__ import annotations
 
-from octogym.sim.account import drop_batch, end_run
+from octogym.sim.account import end_run
+from octogym.sim.hand import add_to_hand, close_hand, frame_to_hand
 from octogym.sim.jit import jit
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
     A_INST,
     ARRIVED,
     BATCH,
-    BATCH_FRAMES,
-    BATCH_HEAD,
-    BATCH_IMAGES,
-    BATCH_PACK,
     CAM_DROPPED,
     DROPPED_FULL,
     DROPPED_LATE,
@@ -29,31 +25,18 @@ from octogym.sim.layout import (
     FRAME_TAIL,
     HAND_DUE,
     HAND_FRAMES,
-    HAND_HEAD,
     HAND_IMAGES,
-    HAND_SINCE,
-    HAND_TAIL,
     HEADER,
     I_CAP1,
-    I_CAP3,
-    I_INFER,
     I_LATE_AFTER,
-    I_LEAD,
-    I_POST_NS,
-    I_SLO,
     I_STAGE,
     I_WORDS,
     IN_STAGE,
     INF,
     INFER,
-    INFER_FREE,
     INST,
     KIND_PRE,
     LAZY,
-    N_CAM,
-    N_DEVICE,
-    N_GPU,
-    N_INST,
     NEXT,
     NIL,
     ONE,
@@ -67,9 +50,6 @@ from octogym.sim.layout import (
     Q1_HEAD,
     Q1_N,
     Q1_TAIL,
-    Q3_HEAD,
-    Q3_N,
-    Q3_TAIL,
     RUN_ARRIVE,
     RUN_BIRTH,
     RUN_N,
@@ -77,15 +57,9 @@ from octogym.sim.layout import (
     TIMEOUT,
     ZERO,
 )
-from octogym.sim.pool import take_cell
-from octogym.sim.runs import join, request_key, split
-from octogym.sim.timers import set_timer, timer
-
-
-@jit
-def ready_timer(tab, s):
-    """Entity number of the batch start of instance s."""
-    return tab[N_INST] + tab[N_GPU] + 2 * tab[N_DEVICE] + tab[N_CAM] + s
+from octogym.sim.runs import request_key, split
+from octogym.sim.starting import ready_timer, schedule_start
+from octogym.sim.timers import timer
 
 
 @jit
@@ -123,84 +97,6 @@ def fill_threads(m, cells, tab, s, now):
     for thread in range(m[i + PRE]):
         if m[i + PRE_DONE + THREAD * thread] == INF and m[i + Q1_N] > 0:
             start_pre(m, cells, tab, s, thread, take_from_q1(m, cells, i, ONE), now)
-
-
-@jit
-def close_hand(m, cells, tab, log, s, now):
-    """The hand leaves as a batch; a full Q3 drops its oldest first."""
-    i = HEADER + s * INST
-    if m[i + Q3_N] >= tab[tab[A_INST] + s * I_WORDS + I_CAP3]:
-        oldest = m[i + Q3_HEAD]
-        m[i + Q3_HEAD] = cells[oldest + NEXT]
-        m[i + Q3_N] -= 1
-        drop_batch(m, cells, tab, log, s, oldest, now, DROPPED_FULL)
-    batch = take_cell(m, cells)
-    cells[batch + BATCH_HEAD] = m[i + HAND_HEAD]
-    cells[batch + BATCH_IMAGES] = m[i + HAND_IMAGES]
-    cells[batch + BATCH_FRAMES] = m[i + HAND_FRAMES]
-    cells[batch + BATCH_PACK] = m[i + PACK]
-    if m[i + Q3_N] == 0:
-        m[i + Q3_HEAD] = batch
-    else:
-        cells[m[i + Q3_TAIL] + NEXT] = batch
-    m[i + Q3_TAIL] = batch
-    m[i + Q3_N] += 1
-    m[i + HAND_IMAGES] = 0
-    m[i + HAND_FRAMES] = 0
-    m[i + HAND_HEAD] = NIL
-    m[i + HAND_DUE] = INF
-
-
-@jit
-def deadline_of(m, cells, tab, s, item):
-    """When deadline batching lets the batch of `item` go."""
-    i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS
-    work = tab[tab[a + I_INFER] + m[i + BATCH] - 1] + tab[a + I_POST_NS]
-    return cells[item + RUN_BIRTH] + tab[a + I_SLO] - work * 12 // 10 - tab[a + I_LEAD]
-
-
-@jit
-def set_due(m, cells, tab, s, item, now):
-    """Account in HAND_DUE for the images from `item` on, which are in the hand."""
-    i = HEADER + s * INST
-    timeout = m[i + TIMEOUT]
-    if timeout > 0:
-        m[i + HAND_DUE] = m[i + HAND_SINCE] + timeout
-    elif timeout < 0:
-        while item != NIL:
-            m[i + HAND_DUE] = min(m[i + HAND_DUE], max(now, deadline_of(m, cells, tab, s, item)))
-            item = cells[item + NEXT]
-
-
-@jit
-def add_to_hand(m, cells, i, run, now):
-    """A run of images, each of a complete frame of its own or of the frame being handed over, joins the hand."""
-    if m[i + HAND_HEAD] == NIL:
-        cells[run + NEXT] = NIL
-        m[i + HAND_HEAD] = m[i + HAND_TAIL] = run
-        m[i + HAND_SINCE] = now
-    else:
-        m[i + HAND_TAIL] = join(m, cells, m[i + HAND_TAIL], run)
-
-
-@jit
-def frame_to_hand(m, cells, tab, log, s, now):
-    """The frame being filled is complete, or flushed."""
-    i = HEADER + s * INST
-    image = m[i + FRAME_HEAD]
-    if m[i + TIMEOUT] < 0:
-        set_due(m, cells, tab, s, image, now)
-    while image != NIL:
-        after = cells[image + NEXT]
-        add_to_hand(m, cells, i, image, now)
-        image = after
-    m[i + HAND_FRAMES] += 1
-    m[i + HAND_IMAGES] += m[i + FRAME_N]
-    m[i + FRAME_N] = 0
-    if m[i + HAND_FRAMES] >= m[i + BATCH]:
-        close_hand(m, cells, tab, log, s, now)
-    elif m[i + TIMEOUT] > 0:
-        set_due(m, cells, tab, s, NIL, now)
 
 
 @jit
@@ -272,50 +168,6 @@ def advance_pre(m, cells, tab, log, s, until):
         advance_fifo(m, cells, tab, log, s, until)
     else:
         advance_any(m, cells, tab, log, s, until)
-
-
-@jit
-def batch_time(m, tab, s):
-    """When a batch will enter Q3 if nothing more arrives, or a time before that at which to look again; INF = never.
-    Pre-processing must be up to date."""
-    i = HEADER + s * INST
-    busy = m[i + PRE_BUSY]
-    if busy == 0:
-        return m[i + HAND_DUE]
-    first, second, threads = INF, INF, 0
-    for k in range(m[i + PRE_HIGH]):
-        done = m[i + PRE_DONE + THREAD * k]
-        if done < first:
-            first, second = done, first
-        elif done < second:
-            second = done
-    if m[i + TIMEOUT] < 0 or (m[i + TIMEOUT] > 0 and m[i + HAND_FRAMES] == 0):
-        return min(first, m[i + HAND_DUE])  # the next image may be what sets when the hand is due
-    need = (m[i + BATCH] - m[i + HAND_FRAMES]) * m[i + PACK] - m[i + FRAME_N]
-    if need > busy + m[i + Q1_N]:
-        return m[i + HAND_DUE]
-    threads = m[i + PRE]
-    service = m[i + PRE_TIME]
-    full = first
-    if need > 1 and not tab[EXP_PRE] and m[i + PRE_HIGH] == threads:
-        if threads == 1:
-            full = first + (need - 1) * service
-        elif threads == 2 and busy == 2 and second - first <= service:
-            full = (second if need % 2 == 0 else first) + (need - 1) // 2 * service
-    return min(full, m[i + HAND_DUE])
-
-
-@jit
-def schedule_start(m, tab, s, now):
-    """Set the timer of the inferencer's next batch."""
-    i = HEADER + s * INST
-    if m[i + INFER] != NIL:
-        time = INF
-    else:
-        time = max(now, m[i + INFER_FREE])
-        if m[i + Q3_N] == 0:
-            time = max(time, batch_time(m, tab, s))
-    set_timer(m, tab, ready_timer(tab, s), time)
 
 
 @jit

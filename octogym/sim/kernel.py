@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from octogym.sim.absence import update_presence
+from octogym.sim.cameras import camera_frame
 from octogym.sim.closing import begin_window, report_cameras, report_devices, report_instances
 from octogym.sim.decide import set_instance, set_shares, stretch
-from octogym.sim.emission import camera_frame
 from octogym.sim.forward import post_event
 from octogym.sim.gpu import batch_start, inference_done
 from octogym.sim.intake import advance_pre

@@ -8,16 +8,7 @@ import numpy as np
 
 from octogym.cluster import draws
 from octogym.sim.jit import jit
-from octogym.sim.layout import (
-    A_STAGE,
-    ALWAYS,
-    S_CHILDREN,
-    S_EDGES,
-    S_FIXED,
-    S_N_CHILDREN,
-    S_N_EDGES,
-    S_WORDS,
-)
+from octogym.sim.layout import A_STAGE, ALWAYS, S_CHILDREN, S_EDGES, S_FIXED, S_N_CHILDREN, S_N_EDGES, S_WORDS
 
 fold = jit(draws.fold)
 uniform = jit(draws.uniform)

@@ -9,17 +9,7 @@ import numpy as np
 
 from octogym.sim.jit import jit
 from octogym.sim.keys import fold
-from octogym.sim.layout import (
-    NEXT,
-    NIL,
-    RUN_ARRIVE,
-    RUN_BIRTH,
-    RUN_INDEX,
-    RUN_KEY,
-    RUN_N,
-    RUN_OWNER,
-    RUN_STEP,
-)
+from octogym.sim.layout import NEXT, NIL, RUN_ARRIVE, RUN_BIRTH, RUN_INDEX, RUN_KEY, RUN_N, RUN_OWNER, RUN_STEP
 from octogym.sim.pool import free_cell, take_cell
 
 
