@@ -18,7 +18,7 @@ from octogym.cluster.backend import Backend
 from octogym.cluster.scenario import Scenario
 from octogym.envs.core import BatchingCore
 from octogym.envs.custom import Observation, Reward
-from octogym.envs.frame import Infos
+from octogym.envs.frame import Frame, Infos
 from octogym.envs.lazy import LazyDict
 from octogym.envs.render import RENDER_FPS, RENDER_MODES, Renderer
 from octogym.envs.spaces import bad_action, with_devices
@@ -217,9 +217,7 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
         frame = self._core.reset(seed, options=options)
         self.agents = self.possible_agents[:]
         self._renderer.after_step()
-        return dict(zip(self._names, frame.observation[0], strict=True)), LazyDict.of(
-            Infos(frame, self._rows, self._names[0])
-        )
+        return dict(zip(self._names, frame.observation[0], strict=True)), self._infos(frame)
 
     def step(
         self, actions: dict[str, np.ndarray]
@@ -248,7 +246,7 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
             dict(zip(names, frame.reward[0].tolist())),  # noqa: B905
             self._never.copy(),
             self._always.copy() if done else self._never.copy(),
-            LazyDict.of(Infos(frame, self._rows, self._names[0])),
+            self._infos(frame),
         )
 
     def render(self) -> str | np.ndarray | None:
@@ -265,6 +263,9 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
     def close(self) -> None:
         """Close the backend, if this environment made it."""
         self._core.close()
+
+    def _infos(self, frame: Frame) -> LazyDict:
+        return LazyDict.of(Infos(frame, self._rows, self._names[0]))
 
     def _gather(self, actions: dict[str, np.ndarray]) -> None:
         try:

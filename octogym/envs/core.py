@@ -95,6 +95,7 @@ class BatchingCore:
         self.present = np.ones((E, S), bool)
         self._last = np.zeros((E, S, kernels.OBSERVATION), np.float32)
         self._leaf_sum = np.zeros((E, BINS), np.int64)
+        self._leaf_span = np.full((E, S, 2), BINS // 2)
         self._reward_sum = np.zeros(E)
         self._all = np.arange(S)
         self._todo_step = np.full(E, kernels.STEP, np.int8)
@@ -222,6 +223,7 @@ class BatchingCore:
             self.present,
             self._last,
             self._leaf_sum,
+            self._leaf_span,
             self._reward_sum,
             t.t_ns,
             t.window_ns,

@@ -86,6 +86,29 @@ def decide(actions, columns, accepted, sizes, thread_actions, present, pack, bat
 
 
 @_jit
+def _collect(results, wanted, total, span):
+    """Add the histogram `results`, which holds at most `wanted`, to `total`.
+
+    Latencies are alike from window to window: what lies in `span` (first bin, last + 1; a hint that grows) is mostly
+    all.
+    """
+    low, high, found = span[0], span[1], 0
+    for b in range(low, high):
+        total[b] += results[b]
+        found += results[b]
+    if found >= wanted:
+        return
+    for b in range(low):
+        if results[b] > 0:
+            total[b] += results[b]
+            span[0] = min(span[0], b)
+    for b in range(high, results.shape[0]):
+        if results[b] > 0:
+            total[b] += results[b]
+            span[1] = b + 1
+
+
+@_jit
 def observe(
     todo,
     horizon,
@@ -100,6 +123,7 @@ def observe(
     present,
     last,
     leaf_sum,
+    leaf_span,
     reward_sum,
     t_ns,
     window_ns,
@@ -146,8 +170,9 @@ def observe(
     reward, length of a window in s; `refresh`: windows between renewals of the rate. State that it advances: `totals`
     int64 [K, E, S] (ring of cumulative arrivals, `head` the slot of this window), `average` float64 [E, S], `clock`
     int64 [E] (windows since the reset), `present` bool [E, S], `last` float32 [E, S, 8], `leaf_sum` int64 [E, B] and
-    `reward_sum` float64 [E] of the episode. Results: `observation` float32 [E, S, 8], `reward` float32 [E, S], `values`
-    float64 [E, S + 1, VALUES]. Returns the number of environments that have reached `horizon` windows.
+    `reward_sum` float64 [E] of the episode, `leaf_span` int64 [E, S, 2] of all episodes. Results: `observation` float32
+    [E, S, 8], `reward` float32 [E, S], `values` float64 [E, S + 1, VALUES]. Returns the number of environments that
+    have reached `horizon` windows.
     """
     theta, sigma, phi = numbers[0], numbers[1], numbers[2]
     least_rate, throughput_cap, period_s = numbers[3], numbers[4], numbers[5]
@@ -221,9 +246,7 @@ def observe(
             reward_sum[e] += value
 
             if fixed[s, IS_LEAF] and completed[e, s] > 0 and todo[e] == STEP:
-                results, so_far = leaf_hist[e, s], leaf_sum[e]
-                for b in range(results.shape[0]):
-                    so_far[b] += results[b]
+                _collect(leaf_hist[e, s], completed[e, s], leaf_sum[e], leaf_span[e, s])
 
             row[ARRIVED] = arrived[e, s]
             row[EXECUTED] = executed[e, s]

@@ -7,7 +7,7 @@ plain dict). One value is there from the start, because `json` asks the C struct
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 
@@ -28,7 +28,6 @@ class LazyDict(dict[str, Any]):
     """The content of `row` of `source`, and whatever else was set."""
 
     __slots__ = ("row", "source")
-    # Where every nanosecond counts the slots are set from outside, which takes half the time that `of` would.
     source: Source | None
     row: int
 
@@ -39,6 +38,16 @@ class LazyDict(dict[str, Any]):
         key, value = source.first(row)
         self[key] = value
         return self
+
+    @classmethod
+    def of_rows(cls, source: Source, rows: Iterable[int], start: dict[str, Any]) -> list[LazyDict]:
+        """One for each of `rows`, which all begin with `start`; faster than `of` for each."""
+        made = []
+        for row in rows:
+            self = cls(start)
+            self.source, self.row = source, row
+            made.append(self)
+        return made
 
     def __getattr__(self, name: str) -> Any:
         # Libraries that map over trees build a dict of the same type from pairs: then there is no source.

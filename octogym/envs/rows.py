@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -94,9 +94,14 @@ class Rows:
             return LazyDict.of(Central(self, frame), row)
         return LazyDict.of(frame, row if self.layout == "agents" else row * self.core.S + self.agent)
 
-    def infos(self, frame: Frame) -> Iterator[LazyDict]:
+    def infos(self, frame: Frame) -> list[LazyDict]:
         """Each row's info, in order."""
-        return (self.info(frame, row) for row in range(self.count))
+        S, infos = self.core.S, []
+        source = Central(self, frame) if self.layout == "central" else frame
+        for e in range(self.core.E):
+            rows = {"agents": range(e * S, e * S + S), "envs": (e * S + self.agent,), "central": (e,)}[self.layout]
+            infos += LazyDict.of_rows(source, rows, dict([frame.first(e * S)]))
+        return infos
 
     def action_masks(self) -> np.ndarray:
         """int8 [count, sum of head sizes]: 1 where the row's instance has that index, head after head."""

@@ -53,7 +53,6 @@ class SimBackend:
         self.threads = max(1, min(threads, numba.config.NUMBA_NUM_THREADS))
         self.check = check
         self._tables = build_tables(scenario)
-        entry.announce()
         self._m = np.zeros((num_envs, self._tables.words), np.int64)
         self._cells = np.zeros((num_envs, _CELLS * layout.CELL), np.int64)
         self._plan = np.zeros((num_envs, layout.PLAN_HEADER), np.int64)
@@ -93,7 +92,8 @@ class SimBackend:
         for e in np.flatnonzero(which):
             self._m[e] = 0
             self._buffers.hist[e] = 0
-            entry.set_up(self._m, self._cells, self._tables.tab, self._plan, self._buffers.links, e, self._seeds[e])
+            with entry.compiling("set_up"):
+                entry.set_up(self._m, self._cells, self._tables.tab, self._plan, self._buffers.links, e, self._seeds[e])
         self._m[:, layout.BURST] = burst
         self._m[:, layout.LOG_ROOM] = self._log.shape[1] // layout.LOG
         self._pending = None if mask is None else self._pending
@@ -187,9 +187,11 @@ class SimBackend:
         )
         if self.threads > 1 and self.num_envs > 1 and self.num_envs * self.cluster.S >= PARALLEL_FROM:
             numba.set_num_threads(self.threads)
-            entry.step_parallel(*args, b.out)
+            with entry.compiling("step_parallel"):
+                entry.step_parallel(*args, b.out)
         else:
-            entry.step_serial(*args, b.out)
+            with entry.compiling("step_serial"):
+                entry.step_serial(*args, b.out)
 
     def _resolve(self) -> None:
         """Make room, or raise, for what stopped the kernel."""

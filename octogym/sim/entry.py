@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +83,27 @@ def _build(source: int) -> tuple[Any, ...]:
 #: step(low, high, todo, ...): todo int64 [E]; where it is not 0 the environment advances, and it becomes 0 or the
 #: status to resolve.
 step_serial, step_parallel, set_up, add_cells = _build(_source_number())
-_said: list[bool] = []
+_called: set[str] = set()
 
 
-def announce() -> None:
-    """Say on standard error, once, that the kernel is being compiled, if it is not cached."""
-    if _said:
+@contextmanager
+def compiling(what: str) -> Iterator[None]:
+    """Around a call that may compile: says so on standard error if it takes more than a second, the first time."""
+    if what in _called:
+        yield
         return
-    _said.append(True)
-    cache = step_serial._cache
-    if not list(Path(cache.cache_path).glob(cache._impl.filename_base + "*.nbi")):
-        sys.stderr.write("octogym: compiling the simulator, once per installation (half a minute) ...\n")
+    timer = threading.Timer(1.0, _say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    _called.add(what)
+
+
+def _say() -> None:
+    if "said" not in _called:
+        _called.add("said")
+        sys.stderr.write("octogym: compiling the simulator, once per installation (about half a minute) ...\n")
         sys.stderr.flush()

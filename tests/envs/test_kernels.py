@@ -11,6 +11,7 @@ from octogym.cluster.decision import Decision
 from octogym.cluster.rate import RateMeter
 from octogym.cluster.reward import FcpoReward
 from octogym.cluster.settings import KEEP, THREAD_ACTIONS
+from octogym.cluster.telemetry import BINS, Telemetry, quantile_ns
 from octogym.envs import kernels
 from octogym.envs.core import BatchingCore
 from octogym.envs.frame import Frame
@@ -199,3 +200,28 @@ def test_every_decision_is_valid() -> None:
         core.decide(rng.integers(0, core.sizes, (4, 3, 3)))
         Decision.validate(core.decision, core.cluster, 4)
         core.advance()
+
+
+# --- latencies -------------------------------------------------------------------------------------------------------
+def test_every_latency_of_the_episode_is_counted() -> None:
+    class Spread(ToyBackend):
+        def step(self, decision: Decision) -> Telemetry:
+            t = super().step(decision)
+            rng = np.random.default_rng(int(t.t_ns[0]))
+            t.leaf_hist[:] = 0
+            for s in range(3):
+                bins = rng.integers(*[(0, BINS), (400, 420), (600, 602)][s], int(t.completed[0, s]))
+                np.add.at(t.leaf_hist[0, s], bins, 1)
+            self.seen = getattr(self, "seen", 0) + t.leaf_hist[0].sum(0, dtype=np.int64)
+            return t
+
+    backend = Spread()
+    core = BatchingCore(backend=backend, horizon=12)
+    for _ in range(2):
+        backend.seen = 0
+        core.reset(3)
+        frames = [act(core, 0, 0, 0) for _ in range(12)]
+        figures = frames[-1].figures[0]
+        for name, q in (("latency_p50_s", 0.5), ("latency_p95_s", 0.95), ("latency_p99_s", 0.99)):
+            assert figures[name] == quantile_ns(backend.seen, q) / 1e9
+        assert np.array_equal(core._leaf_sum[0], backend.seen)

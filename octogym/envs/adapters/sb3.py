@@ -98,7 +98,7 @@ class BatchingVecEnv(VecEnv):
             rows.others.reset(given[0] if given else None)
         self._reset_seeds()
         self._reset_options()
-        self.reset_infos = list(rows.infos(frame))
+        self.reset_infos = rows.infos(frame)
         return rows.observation(frame)
 
     def step_async(self, actions: np.ndarray) -> None:
@@ -118,7 +118,7 @@ class BatchingVecEnv(VecEnv):
         frame = core.advance()
         if rows.others is not None:
             rows.others.learn(frame)
-        infos: list[dict[str, Any]] = list(rows.infos(frame))
+        infos: list[Any] = list(rows.infos(frame)
         observation, reward = rows.observation(frame), rows.reward(frame)
         if frame.truncated is None:
             return observation, reward, np.zeros(rows.count, bool), infos
