@@ -42,6 +42,7 @@ from octogym.sim.layout import (
     LINK,
     LINK_CUR,
     LINK_HEAD,
+    LINK_INBOX,
     N_CAM,
     N_DEVICE,
     N_GPU,
@@ -101,7 +102,8 @@ def set_up(m, cells, tab, n_cells, seed):
     for gpu in range(tab[N_GPU]):
         m[tab[O_GPU] + gpu * GPU + GPU_HEAD] = NIL
     for link in range(2 * tab[N_DEVICE]):
-        m[tab[O_LINK] + link * LINK + LINK_HEAD] = m[tab[O_LINK] + link * LINK + LINK_CUR] = NIL
+        state = tab[O_LINK] + link * LINK
+        m[state + LINK_HEAD] = m[state + LINK_CUR] = m[state + LINK_INBOX] = NIL
     for d in range(tab[N_DEVICE]):
         m[tab[O_PRESENT] + d] = 1
     for r in range(tab[N_ROUTE]):

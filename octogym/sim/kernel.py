@@ -11,6 +11,7 @@ from octogym.sim.gpu import batch_start, inference_done
 from octogym.sim.intake import advance_pre
 from octogym.sim.jit import inline, jit
 from octogym.sim.layout import (
+    A_DOMAIN,
     A_INST,
     BURST,
     CURSOR,
@@ -21,18 +22,22 @@ from octogym.sim.layout import (
     LOG_ROOM,
     N_CAM,
     N_DEVICE,
+    N_DOMAIN,
     N_GPU,
     N_INST,
     NEED_CELLS,
     NEED_LOG,
-    O_TREE,
     PERIOD,
     PHASE,
     RUNNING_OK,
     STATUS,
     TIME,
+    X_DEVICES,
+    X_N_DEVICES,
+    X_TREE,
+    X_WORDS,
 )
-from octogym.sim.links import downlink_done, uplink_done
+from octogym.sim.links import downlink_done, open_inbox, uplink_done
 from octogym.sim.post import advance_leaf
 
 
@@ -47,33 +52,38 @@ def short_of(m):
 
 
 @inline
-def run_events(m, cells, tab, plan, hist, log, until):
-    """Events up to `until`, included; stops early with a status if something must grow or a trace has ended."""
-    root = tab[O_TREE] + 2
+def run_events(m, cells, tab, plan, hist, log, start, until):
+    """Events up to `until`, included, domain by domain; stops early with a status if something must grow or a trace
+    has ended."""
     gpus = tab[N_INST]
     uplinks = gpus + tab[N_GPU]
     downlinks = uplinks + tab[N_DEVICE]
     cameras = downlinks + tab[N_DEVICE]
     starts = cameras + tab[N_CAM]
-    while True:
-        now, entity = m[root], m[root + 1]
-        if now > until:
-            return RUNNING_OK
-        status = short_of(m)
-        if status != RUNNING_OK or m[STATUS] != RUNNING_OK:
-            return max(status, m[STATUS])
-        if entity >= starts:
-            batch_start(m, cells, tab, log, entity - starts, now)
-        elif entity >= cameras:
-            camera_frame(m, cells, tab, plan, log, entity - cameras, now)
-        elif entity >= downlinks:
-            downlink_done(m, cells, tab, plan, log, entity - uplinks, now)
-        elif entity >= uplinks:
-            uplink_done(m, cells, tab, plan, log, entity - uplinks, now)
-        elif entity >= gpus:
-            inference_done(m, cells, tab, hist, log, entity - gpus, now)
-        else:
-            post_event(m, cells, tab, plan, hist, log, entity, now)
+    for domain in range(m[CURSOR], tab[N_DOMAIN]):
+        m[CURSOR] = domain
+        at = tab[A_DOMAIN] + domain * X_WORDS
+        for k in range(tab[at + X_N_DEVICES]):
+            open_inbox(m, cells, tab, plan, tab[tab[at + X_DEVICES] + k], start)
+        root = tab[at + X_TREE] + 2
+        while m[root] <= until:
+            now, entity = m[root], m[root + 1]
+            status = short_of(m)
+            if status != RUNNING_OK or m[STATUS] != RUNNING_OK:
+                return max(status, m[STATUS])
+            if entity >= starts:
+                batch_start(m, cells, tab, log, entity - starts, now)
+            elif entity >= cameras:
+                camera_frame(m, cells, tab, plan, log, entity - cameras, now)
+            elif entity >= downlinks:
+                downlink_done(m, cells, tab, plan, log, entity - uplinks, now)
+            elif entity >= uplinks:
+                uplink_done(m, cells, tab, plan, log, entity - uplinks, now)
+            elif entity >= gpus:
+                inference_done(m, cells, tab, hist, log, entity - gpus, now)
+            else:
+                post_event(m, cells, tab, plan, hist, log, entity, now)
+    return RUNNING_OK
 
 
 @inline
@@ -110,9 +120,9 @@ def step_env(e, decision, m, cells, tab, plan, hist, log, out):
             )
         set_shares(m, tab, share[e])
         stretch(m, cells, tab, cpu[e], start)
-        m[PHASE] = 2
+        m[PHASE], m[CURSOR] = 2, 0
     if m[PHASE] == 2:
-        status = run_events(m, cells, tab, plan, hist, log, until)
+        status = run_events(m, cells, tab, plan, hist, log, start, until)
         if status != RUNNING_OK:
             return status
         m[PHASE], m[CURSOR] = 3, 0

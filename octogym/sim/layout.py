@@ -126,8 +126,10 @@ GPU = GPU_WORK + MAX_LANES
     LINK_BUSY,
     LINK_PIECE,
     LINK_SEGMENT,
+    LINK_INBOX,  # messages from earlier domains, not yet in order
+    LINK_INBOX_TAIL,
     LINK,
-) = range(9)
+) = range(11)
 (
     CAM_K,
     CAM_SEGMENT,
@@ -187,8 +189,9 @@ ZERO, ONE = _numbers(2)
     O_LINK,
     O_CAM,
     O_PRESENT,
-    O_TREE,
-    N_LEAVES,
+    N_DOMAIN,
+    A_DOMAIN,
+    A_ENTITY,
     A_INST,  # offsets of the tables in tab
     A_GROUP,
     A_ROUTE,
@@ -212,7 +215,7 @@ ZERO, ONE = _numbers(2)
     SHARES_VALID,
     COUNTS_END,
     RATES_END,
-) = range(38)
+) = range(39)
 TAB_HEADER = 48
 (
     I_DEVICE,
@@ -241,7 +244,10 @@ I_WORDS = 32
 G_SOURCE, G_STAGE, G_CLASS, G_BYTES, G_LOW, G_HIGH, G_DEVICE, G_CAP5, G_WORDS = range(9)
 R_TARGET, R_DEVICE, R_SHARE, R_GROUP, R_WORDS = range(5)
 P_LANES, P_DEVICE, P_WORDS = range(3)  # GPUs
-D_CORES, D_UP, D_WORDS = range(3)
+D_CORES, D_DOMAIN, D_WORDS = range(3)
+# domains, and where an entity's leaf lies: the tree's offset in m, the node
+X_TREE, X_LEAVES, X_DEVICES, X_N_DEVICES, X_WORDS = range(5)
+E_TREE, E_NODE, E_WORDS = range(3)
 C_DEVICE, C_STAGE, C_FPS, C_BYTES, C_SLO, C_GROUP, C_WORDS = range(7)
 S_FIRST, S_LEAF, S_EDGES, S_N_EDGES, S_CHILDREN, S_N_CHILDREN, S_FIXED, S_WORDS = range(8)
 # series and rate rows

@@ -7,6 +7,7 @@ from octogym.sim.account import write_log
 from octogym.sim.intake import receive
 from octogym.sim.jit import jit
 from octogym.sim.layout import (
+    A_DEVICE,
     A_GROUP,
     A_INST,
     A_RATE,
@@ -14,10 +15,13 @@ from octogym.sim.layout import (
     CAM_DROPPED,
     CAM_LOST,
     CHECKED,
+    D_DOMAIN,
+    D_WORDS,
     DROPPED_OUT,
     FATE_LOST,
     FATE_OUT,
     G_CAP5,
+    G_DEVICE,
     G_SOURCE,
     G_WORDS,
     GROUP,
@@ -38,6 +42,7 @@ from octogym.sim.layout import (
     LINK_BYTES,
     LINK_CUR,
     LINK_HEAD,
+    LINK_INBOX,
     LINK_PIECE,
     LINK_SEGMENT,
     LINK_START,
@@ -243,15 +248,53 @@ def end_transmission(m, cells, tab, link, now):
 
 
 @jit
+def comes_first(cells, tab, one, other):
+    """Whether message `one` enters the downlink before `other`: by time, then by source device."""
+    if cells[one + MSG_ENTER] != cells[other + MSG_ENTER]:
+        return cells[one + MSG_ENTER] < cells[other + MSG_ENTER]
+    by = tab[tab[A_GROUP] + cells[one + MSG_GROUP] * G_WORDS + G_DEVICE]
+    return by < tab[tab[A_GROUP] + cells[other + MSG_GROUP] * G_WORDS + G_DEVICE]
+
+
+@jit
+def enter_downlink(m, cells, tab, state, message):
+    """A message of the same domain takes its place among those on their way to a downlink, which may hold later ones
+    of earlier domains."""
+    if m[state + LINK_CUR] != NIL and comes_first(cells, tab, message, m[state + LINK_CUR]):
+        # The link was going to send that one next, but this one gets there before.
+        later = m[state + LINK_CUR]
+        cells[later + NEXT] = m[state + LINK_HEAD]
+        if m[state + LINK_HEAD] == NIL:
+            m[state + LINK_TAIL] = later
+        m[state + LINK_HEAD] = later
+        m[state + LINK_CUR] = NIL
+    if m[state + LINK_HEAD] == NIL or not comes_first(cells, tab, message, m[state + LINK_TAIL]):
+        append(m, cells, state, message)
+        return
+    before, after = NIL, m[state + LINK_HEAD]
+    while not comes_first(cells, tab, message, after):
+        before, after = after, cells[after + NEXT]
+    cells[message + NEXT] = after
+    if before == NIL:
+        m[state + LINK_HEAD] = message
+    else:
+        cells[before + NEXT] = message
+
+
+@jit
 def uplink_done(m, cells, tab, plan, log, device, now):
     """The message travels on to the target's downlink; the next one starts."""
     message = end_transmission(m, cells, tab, device, now)
     target = tab[tab[A_INST] + cells[message + MSG_TARGET] * I_WORDS + I_DEVICE]
     if m[tab[O_PRESENT] + target]:
         down = tab[N_DEVICE] + target
+        state = tab[O_LINK] + down * LINK
         cells[message + MSG_ENTER] = now + tab[LATENCY_NS]
-        append(m, cells, tab[O_LINK] + down * LINK, message)
-        start_downlink(m, cells, tab, plan, down, now)
+        if tab[tab[A_DEVICE] + target * D_WORDS + D_DOMAIN] == tab[tab[A_DEVICE] + device * D_WORDS + D_DOMAIN]:
+            enter_downlink(m, cells, tab, state, message)
+            start_downlink(m, cells, tab, plan, down, now)
+        else:
+            append(m, cells, state + LINK_INBOX - LINK_HEAD, message)
     else:
         lose_message(m, cells, tab, log, message, now, FATE_LOST, CAM_LOST)
     state = tab[O_LINK] + device * LINK
@@ -274,6 +317,61 @@ def start_downlink(m, cells, tab, plan, down, now):
         return
     message = take_first(m, cells, state)
     start_transmission(m, cells, tab, plan, down, message, max(now, cells[message + MSG_ENTER]))
+
+
+@jit
+def end_of_run(cells, tab, message):
+    """Last message of the ascending run that begins with `message`."""
+    after = cells[message + NEXT]
+    while after != NIL and not comes_first(cells, tab, after, message):
+        message = after
+        after = cells[message + NEXT]
+    return message
+
+
+@jit
+def in_order(cells, tab, head):
+    """The messages of a list by the time they enter the downlink. Each source's are in order: runs are merged pairwise."""
+    while True:
+        rest, head, tail, pairs = head, NIL, NIL, 0
+        while rest != NIL:
+            one, last = rest, end_of_run(cells, tab, rest)
+            other = cells[last + NEXT]
+            cells[last + NEXT] = NIL
+            rest = NIL
+            if other != NIL:
+                last = end_of_run(cells, tab, other)
+                rest = cells[last + NEXT]
+                cells[last + NEXT] = NIL
+            while one != NIL or other != NIL:
+                if other == NIL or (one != NIL and not comes_first(cells, tab, other, one)):
+                    message, one = one, cells[one + NEXT]
+                else:
+                    message, other = other, cells[other + NEXT]
+                if tail == NIL:
+                    head = message
+                else:
+                    cells[tail + NEXT] = message
+                tail = message
+            pairs += 1
+        if pairs <= 1:
+            return head
+
+
+@jit
+def open_inbox(m, cells, tab, plan, device, now):
+    """Messages that earlier domains sent to `device` in the window that starts now join its downlink."""
+    state = tab[O_LINK] + (tab[N_DEVICE] + device) * LINK
+    message = m[state + LINK_INBOX]
+    if message == NIL:
+        return
+    m[state + LINK_INBOX] = NIL
+    message = in_order(cells, tab, message)
+    while message != NIL:
+        after = cells[message + NEXT]
+        append(m, cells, state, message)
+        message = after
+    start_downlink(m, cells, tab, plan, tab[N_DEVICE] + device, now)
 
 
 @jit

@@ -12,6 +12,7 @@ from octogym.cluster.settings import PACK_RECALL
 from octogym.cluster.topology import Cluster
 from octogym.cluster.workload import WorkloadPlan
 from octogym.sim import layout as at
+from octogym.sim.domains import domains
 
 
 def _threshold(p: float) -> int:
@@ -82,7 +83,9 @@ def build_tables(scenario: Scenario) -> Tables:
     header[at.A_GPU] = w.table(
         [[device.type.lanes, d] for d, device in enumerate(cluster.devices) for _ in range(device.type.gpus)]
     )
-    header[at.A_DEVICE] = w.table([[device.type.cores, d] for d, device in enumerate(cluster.devices)])
+    parts = domains(cluster)
+    domain_of = {d: k for k, part in enumerate(parts) for d in part}
+    header[at.A_DEVICE] = w.table([[device.type.cores, domain_of[d]] for d, device in enumerate(cluster.devices)])
     by_source = {group[0].source: number for number, group in enumerate(groups)}
     header[at.A_CAM] = w.table(
         [
@@ -92,7 +95,7 @@ def build_tables(scenario: Scenario) -> Tables:
     )
     header[at.A_SERIES] = _series(w, scenario)
     header[at.A_RATE] = _rates(w, scenario)
-    words = _sections(header, cluster, len(groups))
+    words = _timers(w, cluster, parts, _sections(header, cluster, len(groups)))
     fan_out = max([1, *(len(cluster.out_edges(k)) * max(1, len(s.children) - 1) for k, s in enumerate(cluster.stages))])
     room = max([0, *(cluster.stages[i.stage].queues[0] for i in cluster.instances)])
     counts = scenario.counts.counts
@@ -224,10 +227,29 @@ def _sections(header: list[int], cluster: Cluster, groups: int) -> int:
     ):
         header[name] = where
         where += count * size
-    entities = 2 * cluster.S + cluster.G + cluster.L + cluster.C
-    leaves = 1 << (entities - 1).bit_length()
-    header[at.N_LEAVES], header[at.O_TREE] = leaves, where
-    return where + 4 * leaves
+    return where
+
+
+def _timers(w: _Writer, cluster: Cluster, parts: list[list[int]], where: int) -> int:
+    """Trees of timers from offset `where` of m on, one per domain; returns the length of m."""
+    gpu_device = [d for d, device in enumerate(cluster.devices) for _ in range(device.type.gpus)]
+    of_instances = [instance.device for instance in cluster.instances]
+    all_devices = list(range(cluster.D))
+    owner = of_instances + gpu_device + 2 * all_devices + [c.device for c in cluster.cameras] + of_instances
+    domain_of = {d: k for k, part in enumerate(parts) for d in part}
+    members: list[list[int]] = [[] for _ in parts]
+    for entity, d in enumerate(owner):
+        members[domain_of[d]].append(entity)
+    place, rows = [[0, 0] for _ in owner], []
+    for part, entities in zip(parts, members, strict=True):
+        leaves = max(2, 1 << (len(entities) - 1).bit_length())
+        for k, entity in enumerate(entities):
+            place[entity] = [where, leaves + k]
+        rows.append([where, leaves, w.table([[d] for d in part]), len(part)])
+        where += 4 * leaves
+    w.words[at.N_DOMAIN] = len(parts)
+    w.words[at.A_DOMAIN], w.words[at.A_ENTITY] = w.table(rows), w.table(place)
+    return where
 
 
 def pack_plan(plan: WorkloadPlan, cameras: int, links: int, absent: int) -> np.ndarray:

@@ -1,21 +1,37 @@
-"""The next event of an environment: a tree of winners over one timer per entity.
+"""The next event of a domain: a tree of winners over one timer per entity.
 
-Entities stand in the order in which events at one time happen (docs/contract.md 2): post-processing [S], GPUs [G],
-uplinks [D],
-downlinks [D], cameras [C], batch starts [S]. A node holds the time and the entity of its earliest child.
+A domain is a set of devices that exchange messages both ways; between domains they go one way only, so that a window
+can be played domain by domain. Entities are numbered in the order in which events at one time happen (docs/contract.md
+2): post-processing [S], GPUs [G], uplinks [D], downlinks [D], cameras [C], batch starts [S]. A node holds the time and
+the entity of its earliest child.
 """
 
 from __future__ import annotations
 
 from octogym.sim.jit import jit
-from octogym.sim.layout import INF, N_LEAVES, O_TREE
+from octogym.sim.layout import (
+    A_DOMAIN,
+    A_ENTITY,
+    E_NODE,
+    E_TREE,
+    E_WORDS,
+    INF,
+    N_CAM,
+    N_DEVICE,
+    N_DOMAIN,
+    N_GPU,
+    N_INST,
+    X_LEAVES,
+    X_TREE,
+    X_WORDS,
+)
 
 
 @jit
 def set_timer(m, tab, entity, time):
     """Let `entity` fire at `time` (INF = never)."""
-    tree = tab[O_TREE]
-    node = entity + tab[N_LEAVES]
+    at = tab[A_ENTITY] + entity * E_WORDS
+    tree, node = tab[at + E_TREE], tab[at + E_NODE]
     if m[tree + 2 * node] == time:
         return
     m[tree + 2 * node] = time
@@ -35,16 +51,21 @@ def set_timer(m, tab, entity, time):
 @jit
 def timer(m, tab, entity):
     """When `entity` fires."""
-    return m[tab[O_TREE] + 2 * (entity + tab[N_LEAVES])]
+    at = tab[A_ENTITY] + entity * E_WORDS
+    return m[tab[at + E_TREE] + 2 * tab[at + E_NODE]]
 
 
 @jit
 def clear_timers(m, tab):
     """No entity fires."""
-    tree, leaves = tab[O_TREE], tab[N_LEAVES]
-    for entity in range(leaves):
-        m[tree + 2 * (leaves + entity)] = INF
-        m[tree + 2 * (leaves + entity) + 1] = entity
-    for node in range(leaves - 1, 0, -1):
-        m[tree + 2 * node] = INF
-        m[tree + 2 * node + 1] = m[tree + 4 * node + 1]
+    for domain in range(tab[N_DOMAIN]):
+        at = tab[A_DOMAIN] + domain * X_WORDS
+        for node in range(2 * tab[at + X_LEAVES]):
+            m[tab[at + X_TREE] + 2 * node] = INF
+    for entity in range(2 * tab[N_INST] + tab[N_GPU] + 2 * tab[N_DEVICE] + tab[N_CAM]):
+        at = tab[A_ENTITY] + entity * E_WORDS
+        m[tab[at + E_TREE] + 2 * tab[at + E_NODE] + 1] = entity
+    for domain in range(tab[N_DOMAIN]):
+        at = tab[A_DOMAIN] + domain * X_WORDS
+        for node in range(tab[at + X_LEAVES] - 1, 0, -1):
+            m[tab[at + X_TREE] + 2 * node + 1] = m[tab[at + X_TREE] + 4 * node + 1]

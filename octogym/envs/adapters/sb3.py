@@ -118,7 +118,7 @@ class BatchingVecEnv(VecEnv):
         frame = core.advance()
         if rows.others is not None:
             rows.others.learn(frame)
-        infos: list[Any] = list(rows.infos(frame)
+        infos: list[Any] = [*rows.infos(frame)]
         observation, reward = rows.observation(frame), rows.reward(frame)
         if frame.truncated is None:
             return observation, reward, np.zeros(rows.count, bool), infos

@@ -1,0 +1,153 @@
+"""Arrays that compiled code reaches by address.
+
+An array among the arguments of a compiled function costs each call a tenth of a microsecond, several times that when the
+caches are cold: the forty arrays of one window's telemetry would take longer than all that is done with them. A backend
+overwrites the same arrays in every step, so their addresses are taken once, checked, and taken anew only when the
+telemetry holds other arrays.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from operator import is_
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from octogym.cluster.telemetry import Telemetry
+
+_INT8, _INT32, _INT64, _FLOAT32, _FLOAT64 = (np.dtype(x) for x in ("i1", "i4", "i8", "f4", "f8"))
+#: Field of the telemetry -> type and shape (E environments, S instances, D devices, C cameras).
+TELEMETRY: dict[str, tuple[np.dtype, str]] = {
+    **dict.fromkeys(("t_ns", "window_ns"), (_INT64, "E")),
+    **dict.fromkeys(("arrived", "executed", "completed", "on_time", "dropped_full", "dropped_late"), (_INT64, "E S")),
+    **dict.fromkeys(("dropped_out", "failed", "lost", "in_stage", "local_latency_ns"), (_INT64, "E S")),
+    **dict.fromkeys(("timeout_ns", "age_ns"), (_INT64, "E S")),
+    "queue": (_INT32, "E S 5"),
+    **dict.fromkeys(("pack", "batch", "pre", "post", "requested_pre", "requested_post"), (_INT32, "E S")),
+    **dict.fromkeys(("active", "set_by", "valid"), (_INT8, "E S")),
+    "present": (_INT8, "E D"),
+    **dict.fromkeys(("generated", "on_time_results", "late", "dropped", "missed", "lost_results"), (_INT64, "E C")),
+    **dict.fromkeys(("in_flight", "overdue"), (_INT64, "E C")),
+}
+#: What an environment keeps itself, the same way (K = length of the ring of arrivals; B latency bins; see `kernels`).
+OWN: dict[str, tuple[np.dtype, str]] = {
+    **dict.fromkeys(("set_pack", "set_batch", "set_pre", "set_post"), (_INT32, "E S")),
+    **dict.fromkeys(("accepted", "sizes"), (_INT64, "S 3")),
+    "thread_actions": (_INT64, "T 2"),
+    "fixed": (_INT64, "S F"),
+    "numbers": (_FLOAT64, "N"),
+    "spans": (_INT64, "M"),
+    "slots": (_INT64, "M"),
+    "here": (_INT8, "E S"),
+    "clock": (_INT64, "E"),
+    "ring": (_INT64, "K E S"),
+    "average": (_FLOAT64, "E S"),
+    "last": (_FLOAT32, "E S O"),
+    "leaf_sum": (_INT64, "E B"),
+    "leaf_span": (_INT64, "E S 2"),
+    "reward_sum": (_FLOAT64, "E"),
+}
+#: Of the histogram of results: bytes from environment to environment and from instance to instance.
+_HISTOGRAM = ("leaf_hist", "leaf_step_e", "leaf_step_s")
+_COUNTS = ("E", "S", "D", "C", "B", "K", "M", "horizon", "refresh", "head")
+#: Where each stands in a table; `AT.head` is the ring's slot of the window in hand.
+AT = namedtuple("AT", (*(f"t_{name}" for name in TELEMETRY), *OWN, *_HISTOGRAM, *_COUNTS))(  # type: ignore[misc]
+    *range(len(TELEMETRY) + len(OWN) + len(_HISTOGRAM) + len(_COUNTS))
+)
+
+
+class Addresses:
+    """Addresses and sizes that `kernels.decide` and `kernels.observe` work on: `table` int64.
+
+    Args:
+        counts: a number for every letter of the shapes above, and `horizon`, `refresh`.
+        own: name in `OWN` -> array; kept alive here.
+    """
+
+    def __init__(self, counts: dict[str, int], own: dict[str, np.ndarray]) -> None:
+        self.table = np.zeros(len(AT), np.int64)
+        self._counts, self._own = counts, own
+        self._bound: Telemetry | None = None
+        # Alive for as long as their addresses stand in the table.
+        self._arrays: list[np.ndarray] = []
+        for name, (kind, shape) in OWN.items():
+            self._put(name, name, own[name], kind, shape)
+        for name in _COUNTS:
+            self.table[getattr(AT, name)] = counts.get(name, 0)
+
+    def bind(self, t: Telemetry) -> None:
+        """Let the table show the arrays of `t`.
+
+        Raises:
+            ValueError: one of another type or shape than documented, or not contiguous.
+        """
+        if t is self._bound and all(map(is_, vars(t).values(), self._arrays)):
+            return
+        for name, (kind, shape) in TELEMETRY.items():
+            self._put("t_" + name, "telemetry." + name, getattr(t, name), kind, shape)
+        hist, first = t.leaf_hist, t.leaf_hist[:, :, :1]
+        allowed = (self._counts["E"], self._counts["S"], self._counts["B"])
+        if hist.dtype != np.uint32 or hist.shape != allowed or hist.strides[2] != hist.itemsize:
+            raise _refused("telemetry.leaf_hist", hist, np.dtype(np.uint32), allowed)
+        self.table[AT.leaf_hist : AT.leaf_step_s + 1] = first.ctypes.data, *hist.strides[:2]
+        self._bound, self._arrays = t, list(vars(t).values())
+
+    def _put(self, at: str, name: str, array: np.ndarray, kind: np.dtype, shape: str) -> None:
+        allowed = tuple(self._counts[n] if n.isalpha() else int(n) for n in shape.split())
+        if array.dtype != kind or array.shape != allowed or not array.flags.c_contiguous:
+            raise _refused(name, array, kind, allowed)
+        self.table[getattr(AT, at)] = array.ctypes.data
+
+
+def _refused(name: str, array: np.ndarray, kind: np.dtype, shape: tuple[int, ...]) -> ValueError:
+    return ValueError(
+        f"{name}: {array.dtype} of shape {array.shape}, contiguous {array.flags.c_contiguous}; "
+        f"allowed: {kind} of shape {shape}, contiguous"
+    )
+
+
+@intrinsic
+def _pointer(typing: Any, address: Any) -> Any:
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), build
+
+
+_jit = numba.njit(error_model="numpy", nogil=True)
+
+
+@_jit
+def int64s(address, rows, columns):
+    """The int64 array [rows, columns] at an address; the others alike."""
+    return numba.carray(_pointer(address), (rows, columns), np.int64)
+
+
+@_jit
+def int32s(address, rows, columns):
+    return numba.carray(_pointer(address), (rows, columns), np.int32)
+
+
+@_jit
+def int8s(address, rows, columns):
+    return numba.carray(_pointer(address), (rows, columns), np.int8)
+
+
+@_jit
+def float64s(address, rows, columns):
+    return numba.carray(_pointer(address), (rows, columns), np.float64)
+
+
+@_jit
+def float32s(address, rows, columns):
+    return numba.carray(_pointer(address), (rows, columns), np.float32)
+
+
+@_jit
+def uint32s(address, count):
+    """The uint32 array [count] at an address."""
+    return numba.carray(_pointer(address), count, np.uint32)
