@@ -1,9 +1,9 @@
 """Arrays that compiled code reaches by address.
 
-An array among the arguments of a compiled function costs each call a tenth of a microsecond, several times that when the
-caches are cold: the forty arrays of one window's telemetry would take longer than all that is done with them. A backend
-overwrites the same arrays in every step, so their addresses are taken once, checked, and taken anew only when the
-telemetry holds other arrays.
+An array among the arguments of a compiled function costs each call a tenth of a microsecond, several times that when
+the caches are cold: the forty arrays of one window's telemetry would take longer than all that is done with them. A
+backend overwrites the same arrays in every step, so their addresses are taken once, checked, and taken anew only when
+the telemetry holds other arrays.
 """
 
 from __future__ import annotations
@@ -54,10 +54,9 @@ OWN: dict[str, tuple[np.dtype, str]] = {
 #: Of the histogram of results: bytes from environment to environment and from instance to instance.
 _HISTOGRAM = ("leaf_hist", "leaf_step_e", "leaf_step_s")
 _COUNTS = ("E", "S", "D", "C", "B", "K", "M", "horizon", "refresh", "head")
-#: Where each stands in a table; `AT.head` is the ring's slot of the window in hand.
-AT = namedtuple("AT", (*(f"t_{name}" for name in TELEMETRY), *OWN, *_HISTOGRAM, *_COUNTS))(  # type: ignore[misc]
-    *range(len(TELEMETRY) + len(OWN) + len(_HISTOGRAM) + len(_COUNTS))
-)
+# Where each stands in a table; `AT.head` is the ring's slot of the window in hand.
+_NAMES = (*(f"t_{name}" for name in TELEMETRY), *OWN, *_HISTOGRAM, *_COUNTS)
+AT: Any = namedtuple("AT", _NAMES)(*range(len(_NAMES)))  # type: ignore[misc]
 
 
 class Addresses:

@@ -16,6 +16,7 @@ from octogym.cluster.scenario import Scenario
 from octogym.cluster.settings import THREAD_ACTIONS
 from octogym.cluster.telemetry import BINS, Telemetry
 from octogym.envs import kernels
+from octogym.envs.addresses import AT, Addresses
 from octogym.envs.custom import CustomObservation, CustomReward, Observation, Reward
 from octogym.envs.figures import episode_figures
 from octogym.envs.frame import Constants, Frame
@@ -25,7 +26,6 @@ from octogym.envs.spaces import accepted_sizes, action_masks, action_sizes, bad_
 
 #: `rate=`: renewed every second, or every 15 s as in the published code (specs: decision D20).
 REFRESH_S = {"fresh": 1, "stale_15s": 15}
-_THREADS = np.array(THREAD_ACTIONS, np.int64)
 
 
 class BatchingCore:
@@ -68,35 +68,54 @@ class BatchingCore:
         self._keys = dict.fromkeys(self.constants.keys)
         self._randomiser = Randomiser(randomise, self.E) if randomise else None
         weights = reward if isinstance(reward, FcpoReward) else FcpoReward()
-        reward_numbers = (weights.theta, weights.sigma, weights.phi, LEAST_RATE, THROUGHPUT_CAP)
-        self._numbers = np.array([*reward_numbers, cluster.period_ns / 1e9])
         self._reward = None if reward is None or isinstance(reward, FcpoReward) else CustomReward(reward)
         self._observation = CustomObservation(observation, observation_space) if observation else None
         if observation is None and observation_space is not None:
             raise ValueError("observation_space goes with observation=; without it the space is the eight values' own")
-        second = 1_000_000_000
-        self._spans = np.array([max(1, -(-span * second // cluster.period_ns)) for span in SPANS_S], np.int64)
-        self._refresh = max(1, REFRESH_S[rate] * second // cluster.period_ns)
-        self._allocate()
+        self._allocate(weights, rate)
 
-    def _allocate(self) -> None:
-        E, S = self.E, self.S
-        self.decision = Decision.keep(self.cluster, E)
+    def _allocate(self, weights: FcpoReward, rate: str) -> None:
+        E, S, cluster = self.E, self.S, self.cluster
+        self.decision = Decision.keep(cluster, E)
         # Shares are restated before their validity ends: nobody else sets them, and the scenario's are meant to stay.
         self._kept_shares = self.decision.share_milli
-        milli = np.array([route.share_milli for route in self.cluster.routes], np.uint16)
+        milli = np.array([route.share_milli for route in cluster.routes], np.uint16)
         self._own_shares = np.tile(milli, (E, 1))
-        self._restate = max(1, self.cluster.share_validity // 3)
+        self._restate = max(1, cluster.share_validity // 3)
         self._advanced = 0
-        self._ring = np.zeros((int(self._spans.max()) + 1, E, S), np.int64)
-        self._head = 0
-        self._average = np.zeros((E, S))
-        self.clock = np.zeros(E, np.int64)
-        self.present = np.ones((E, S), bool)
+        second, period = 1_000_000_000, cluster.period_ns
+        spans = np.array([max(1, -(-span * second // period)) for span in SPANS_S], np.int64)
+        counts = {"E": E, "S": S, "D": cluster.D, "C": cluster.C, "B": BINS, "K": int(spans.max()) + 1, "M": len(spans)}
+        counts.update(T=len(THREAD_ACTIONS), F=kernels.FIXED, N=6, O=kernels.OBSERVATION)
+        counts.update(horizon=self.horizon, refresh=max(1, REFRESH_S[rate] * second // period))
+        here = np.ones((E, S), np.int8)
+        #: bool [E, S]: whose device is there; int64 [E]: windows since the reset.
+        self.present, self.clock = here.view(bool), np.zeros(E, np.int64)
         self._last = np.zeros((E, S, kernels.OBSERVATION), np.float32)
-        self._leaf_sum = np.zeros((E, BINS), np.int64)
-        self._leaf_span = np.full((E, S, 2), BINS // 2)
-        self._reward_sum = np.zeros(E)
+        self._leaf_sum, self._reward_sum = np.zeros((E, BINS), np.int64), np.zeros(E)
+        numbers = (weights.theta, weights.sigma, weights.phi, LEAST_RATE, THROUGHPUT_CAP, period / second)
+        decision = {"set_" + name: getattr(self.decision, name) for name in ("pack", "batch", "pre", "post")}
+        own = {
+            **decision,
+            "accepted": self.accepted,
+            "sizes": self.sizes,
+            "thread_actions": np.array(THREAD_ACTIONS, np.int64),
+            "fixed": self.constants.fixed,
+            "numbers": np.array(numbers),
+            "spans": spans,
+            "slots": np.zeros_like(spans),
+            "here": here,
+            "clock": self.clock,
+            "ring": np.zeros((counts["K"], E, S), np.int64),
+            "average": np.zeros((E, S)),
+            "last": self._last,
+            "leaf_sum": self._leaf_sum,
+            "leaf_span": np.full((E, S, 2), BINS // 2),
+            "reward_sum": self._reward_sum,
+        }
+        self._addresses = Addresses(counts, own)
+        self._where = self._addresses.table
+        self._ring_length = counts["K"]
         self._all = np.arange(S)
         self._todo_step = np.full(E, kernels.STEP, np.int8)
         self._due = np.ones((E, S), bool)
@@ -135,15 +154,12 @@ class BatchingCore:
         Raises:
             ValueError: an index out of range, naming the agent. Actions for absent devices are not looked at.
         """
-        columns, d = self._all if columns is None else columns, self.decision
-        accepted, sizes = (
-            (self.accepted, self.sizes) if columns is self._all else (self.accepted[columns], self.sizes[columns])
-        )
-        bad = kernels.decide(actions, columns, accepted, sizes, _THREADS, self.present, d.pack, d.batch, d.pre, d.post)
+        columns = self._all if columns is None else columns
+        bad = kernels.decide(self._where, actions, columns)
         if bad >= 0:
             e, a = divmod(bad, len(columns))
             agent = self.agents[columns[a]] + (f" of environment {e}" if self.E > 1 else "")
-            raise bad_action(agent, actions[e, a].tolist(), accepted[a])
+            raise bad_action(agent, actions[e, a].tolist(), self.accepted[columns[a]])
 
     def adopt(self, patch: Decision) -> None:
         """Take over another policy's decision as a whole.
@@ -170,7 +186,7 @@ class BatchingCore:
         if restart is not None and restart.any():
             telemetry = self._reset_backend(None, restart, {})
             todo = np.where(restart, kernels.RESET, kernels.STEP).astype(np.int8)
-        self._head = (self._head + 1) % len(self._ring)
+        self._where[AT.head] = (self._where[AT.head] + 1) % self._ring_length
         return self._observe(telemetry, todo, frame)
 
     @property
@@ -209,61 +225,8 @@ class BatchingCore:
 
     def _observe(self, t: Telemetry, todo: np.ndarray, frame: Frame) -> Frame:
         self.telemetry, self.frame = t, frame
-        finished = kernels.observe(
-            todo,
-            self.horizon,
-            self._numbers,
-            self._spans,
-            self._refresh,
-            self._head,
-            self.constants.fixed,
-            self._ring,
-            self._average,
-            self.clock,
-            self.present,
-            self._last,
-            self._leaf_sum,
-            self._leaf_span,
-            self._reward_sum,
-            t.t_ns,
-            t.window_ns,
-            t.arrived,
-            t.executed,
-            t.completed,
-            t.on_time,
-            t.dropped_full,
-            t.dropped_late,
-            t.dropped_out,
-            t.failed,
-            t.lost,
-            t.in_stage,
-            t.local_latency_ns,
-            t.queue,
-            t.leaf_hist,
-            t.active,
-            t.pack,
-            t.batch,
-            t.pre,
-            t.post,
-            t.requested_pre,
-            t.requested_post,
-            t.timeout_ns,
-            t.set_by,
-            t.valid,
-            t.age_ns,
-            t.present,
-            t.generated,
-            t.on_time_results,
-            t.late,
-            t.dropped,
-            t.missed,
-            t.lost_results,
-            t.in_flight,
-            t.overdue,
-            frame.observation,
-            frame.reward,
-            frame.values,
-        )
+        self._addresses.bind(t)
+        finished = kernels.observe(self._where, todo, frame.observation, frame.reward, frame.values)
         if self._reward is not None or self._observation is not None:
             self._customise(t, todo, frame)
         if finished:

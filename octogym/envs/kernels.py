@@ -66,8 +66,8 @@ _entry = numba.njit(cache=True, error_model="numpy", nogil=True)
 def decide(where, actions, columns):
     """Write the settings that `actions` int64 [E, A, 3] ask for into a decision's arrays.
 
-    `where`: a table of `addresses`; `columns` int64 [A]: instance of each action. An index is accepted below the size of
-    the agent's action space, and counts as the instance's own largest above that. Actions for instances of absent
+    `where`: a table of `addresses`; `columns` int64 [A]: instance of each action. An index is accepted below the size
+    of the agent's action space, and counts as the instance's own largest above that. Actions for instances of absent
     devices are ignored. Returns -1, or e * A + a of the first action that is not accepted.
     """
     E, S = where[AT.E], where[AT.S]
@@ -99,9 +99,9 @@ def observe(where, todo, observation, reward, values):
     `where`: a table of `addresses`; `todo` int8 [E]: SKIP, STEP or RESET. Results: `observation` float32 [E, S, 8],
     `reward` float32 [E, S], `values` float64 [E, S + 1, VALUES]. Returns how many environments have reached the horizon.
 
-    State, under their names in `addresses.OWN`: `here` (whose device is present), `clock` (windows since the reset), `ring`
-    (cumulative arrivals; slot `head` is this window's), `average` (the rate last renewed), `last` (observations),
-    `leaf_sum` (the episode's latencies), `leaf_span`, `reward_sum` (of the episode).
+    State, under their names in `addresses.OWN`: `here` (whose device is present), `clock` (windows since the reset),
+    `ring` (cumulative arrivals; slot `head` is this window's), `average` (the rate last renewed), `last`
+    (observations), `leaf_sum` (the episode's latencies), `leaf_span`, `reward_sum` (of the episode).
     """
     finished = 0
     ring_length, head = where[AT.K], where[AT.head]
@@ -175,8 +175,8 @@ def _show(where, e, s, row):
     numbers = float64s(where[AT.numbers], 1, 6)[0]
     device = int64s(where[AT.fixed], S, FIXED)[s, DEVICE]
     here, window_ns = int8s(where[AT.t_present], E, where[AT.D])[e, device], int64s(where[AT.t_window_ns], E, 1)[e, 0]
-    int8s(where[AT.here], E, S)[e, s] = here
-    row[PRESENT] = here
+    int8s(where[AT.here], E, S)[e, s] = here != 0
+    row[PRESENT] = here != 0
     row[VALID] = here != 0 and int8s(where[AT.t_valid], E, S)[e, s] != 0
     row[AGE_NS] = int64s(where[AT.t_age_ns], E, S)[e, s]
     row[ARRIVED] = int64s(where[AT.t_arrived], E, S)[e, s]
@@ -248,7 +248,10 @@ def _collect(where, e, s, most):
     if most == 0 or int64s(where[AT.fixed], S, FIXED)[s, IS_LEAF] == 0:
         return
     results = uint32s(where[AT.leaf_hist] + e * where[AT.leaf_step_e] + s * where[AT.leaf_step_s], B)
-    total, span = int64s(where[AT.leaf_sum], where[AT.E], B)[e], int64s(where[AT.leaf_span], where[AT.E] * S, 2)[e * S + s]
+    total, span = (
+        int64s(where[AT.leaf_sum], where[AT.E], B)[e],
+        int64s(where[AT.leaf_span], where[AT.E] * S, 2)[e * S + s],
+    )
     low, high, found = span[0], span[1], 0
     for b in range(low, high):
         total[b] += results[b]

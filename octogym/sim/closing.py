@@ -96,7 +96,7 @@ from octogym.sim.layout import (
     THREAD,
     TIMEOUT,
 )
-from octogym.sim.links import rate_at
+from octogym.sim.rates import rate_at
 from octogym.sim.runs import camera_of, leaves_each
 
 

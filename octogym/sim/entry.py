@@ -15,8 +15,8 @@ import numba
 from octogym.sim import initial, pool
 from octogym.sim.kernel import step_env
 from octogym.sim.layout import CELL, ZERO
-from octogym.sim.links import rate_at
 from octogym.sim.pointers import cells_region, hist_region, log_region, m_region, plan_region, tab_region
+from octogym.sim.rates import rate_at
 
 _OPTIONS = {"error_model": "numpy", "nogil": True, "boundscheck": False, "cache": True}
 

@@ -1,8 +1,7 @@
-"""Uplinks and downlinks: first in, first out, each at its own piecewise constant rate (docs/contract.md 6)."""
+"""Uplinks and downlinks: first in, first out (docs/contract.md 6)."""
 
 from __future__ import annotations
 
-from octogym.cluster.workload import DEFAULT_BIT_PER_S, END_ERROR, END_LOOP
 from octogym.sim.account import write_log
 from octogym.sim.intake import receive
 from octogym.sim.jit import jit
@@ -10,7 +9,6 @@ from octogym.sim.layout import (
     A_DEVICE,
     A_GROUP,
     A_INST,
-    A_RATE,
     CAM,
     CAM_DROPPED,
     CAM_LOST,
@@ -21,7 +19,6 @@ from octogym.sim.layout import (
     FATE_LOST,
     FATE_OUT,
     G_CAP5,
-    G_DEVICE,
     G_SOURCE,
     G_WORDS,
     GROUP,
@@ -31,11 +28,6 @@ from octogym.sim.layout import (
     I_WORDS,
     INF,
     INST,
-    L_END,
-    L_LENGTH,
-    L_RATES,
-    L_TIMES,
-    L_WORDS,
     LATENCY_NS,
     LINK,
     LINK_BUSY,
@@ -55,7 +47,6 @@ from octogym.sim.layout import (
     MSG_N,
     MSG_TAIL,
     MSG_TARGET,
-    N_CAM,
     N_DEVICE,
     N_GPU,
     N_INST,
@@ -65,81 +56,13 @@ from octogym.sim.layout import (
     O_GROUP,
     O_LINK,
     O_PRESENT,
-    PLAN_CAMERA_K,
-    PLAN_HEADER,
-    PLAN_LINK_K,
-    PLAN_SEGMENT,
-    RATES_END,
     RUN_N,
-    STATUS,
-    TRACE_ENDED,
 )
+from octogym.sim.message_lists import append, comes_first, in_order, take_first
 from octogym.sim.pool import free_cell, take_cell
+from octogym.sim.rates import sent_at
 from octogym.sim.runs import camera_of, leaves_each
 from octogym.sim.timers import set_timer
-
-
-@jit
-def link_plan(tab, plan, link):
-    """Offset of a link's plan: series, offset, then segments (start, factor)."""
-    cameras = PLAN_HEADER + tab[N_CAM] * plan[PLAN_CAMERA_K] * PLAN_SEGMENT
-    return cameras + link * (2 + 2 * plan[PLAN_LINK_K])
-
-
-@jit
-def rate_at(m, tab, plan, link, time):
-    """Rate in bit/s right after `time`, and until when it holds. Times of one link must not go back."""
-    at, segments = link_plan(tab, plan, link), plan[PLAN_LINK_K]
-    state = tab[O_LINK] + link * LINK
-    segment = m[state + LINK_SEGMENT]
-    while segment + 1 < segments and plan[at + 2 + 2 * (segment + 1)] <= time:
-        segment += 1
-    m[state + LINK_SEGMENT] = segment
-    until = plan[at + 2 + 2 * (segment + 1)] if segment + 1 < segments else INF
-    factor = plan[at + 3 + 2 * segment]
-    rate = DEFAULT_BIT_PER_S
-    if plan[at] >= 0:
-        row = tab[A_RATE] + plan[at] * L_WORDS
-        end, n, times = tab[row + L_END], tab[row + L_LENGTH], tab[row + L_TIMES]
-        position = time + plan[at + 1]
-        if position >= end:
-            if tab[RATES_END] == END_LOOP:
-                position %= end
-            else:
-                if tab[RATES_END] == END_ERROR:
-                    m[STATUS] = TRACE_ENDED
-                return 0, until
-        piece = m[state + LINK_PIECE]
-        if tab[times + piece] > position:
-            piece = 0
-        while piece + 1 < n and tab[times + piece + 1] <= position:
-            piece += 1
-        m[state + LINK_PIECE] = piece
-        rate = tab[tab[row + L_RATES] + piece]
-        following = tab[times + piece + 1] if piece + 1 < n else end
-        until = min(until, time + following - position)
-    return rate * factor // 1000, until
-
-
-@jit
-def sent_at(m, tab, plan, link, start, size):
-    """When `size` bytes put on the link at `start` are through; INF if never."""
-    need = 8 * size * 1_000_000_000
-    time = start
-    pieces = 0
-    while True:
-        rate, until = rate_at(m, tab, plan, link, time)
-        if rate > 0:
-            whole = (need + rate - 1) // rate
-            if until == INF or whole <= until - time:
-                return time + whole
-            need -= rate * (until - time)
-        elif until == INF:
-            return INF
-        time = until
-        pieces += 1
-        if pieces > 1_000_000:  # a trace that is one long outage
-            return INF
 
 
 @jit
@@ -220,23 +143,6 @@ def send(m, cells, tab, plan, log, group, device, target, head, tail, n, size, n
 
 
 @jit
-def append(m, cells, state, message):
-    cells[message + NEXT] = NIL
-    if m[state + LINK_HEAD] == NIL:
-        m[state + LINK_HEAD] = message
-    else:
-        cells[m[state + LINK_TAIL] + NEXT] = message
-    m[state + LINK_TAIL] = message
-
-
-@jit
-def take_first(m, cells, state):
-    message = m[state + LINK_HEAD]
-    m[state + LINK_HEAD] = cells[message + NEXT]
-    return message
-
-
-@jit
 def end_transmission(m, cells, tab, link, now):
     """Close the books on the message that `link` has sent, and return it."""
     state = tab[O_LINK] + link * LINK
@@ -245,15 +151,6 @@ def end_transmission(m, cells, tab, link, now):
     m[state + LINK_BUSY] += now - m[state + LINK_START]
     m[state + LINK_CUR] = NIL
     return message
-
-
-@jit
-def comes_first(cells, tab, one, other):
-    """Whether message `one` enters the downlink before `other`: by time, then by source device."""
-    if cells[one + MSG_ENTER] != cells[other + MSG_ENTER]:
-        return cells[one + MSG_ENTER] < cells[other + MSG_ENTER]
-    by = tab[tab[A_GROUP] + cells[one + MSG_GROUP] * G_WORDS + G_DEVICE]
-    return by < tab[tab[A_GROUP] + cells[other + MSG_GROUP] * G_WORDS + G_DEVICE]
 
 
 @jit
@@ -317,45 +214,6 @@ def start_downlink(m, cells, tab, plan, down, now):
         return
     message = take_first(m, cells, state)
     start_transmission(m, cells, tab, plan, down, message, max(now, cells[message + MSG_ENTER]))
-
-
-@jit
-def end_of_run(cells, tab, message):
-    """Last message of the ascending run that begins with `message`."""
-    after = cells[message + NEXT]
-    while after != NIL and not comes_first(cells, tab, after, message):
-        message = after
-        after = cells[message + NEXT]
-    return message
-
-
-@jit
-def in_order(cells, tab, head):
-    """The messages of a list by the time they enter the downlink. Each source's are in order: runs are merged pairwise."""
-    while True:
-        rest, head, tail, pairs = head, NIL, NIL, 0
-        while rest != NIL:
-            one, last = rest, end_of_run(cells, tab, rest)
-            other = cells[last + NEXT]
-            cells[last + NEXT] = NIL
-            rest = NIL
-            if other != NIL:
-                last = end_of_run(cells, tab, other)
-                rest = cells[last + NEXT]
-                cells[last + NEXT] = NIL
-            while one != NIL or other != NIL:
-                if other == NIL or (one != NIL and not comes_first(cells, tab, other, one)):
-                    message, one = one, cells[one + NEXT]
-                else:
-                    message, other = other, cells[other + NEXT]
-                if tail == NIL:
-                    head = message
-                else:
-                    cells[tail + NEXT] = message
-                tail = message
-            pairs += 1
-        if pairs <= 1:
-            return head
 
 
 @jit

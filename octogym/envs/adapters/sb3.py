@@ -98,7 +98,7 @@ class BatchingVecEnv(VecEnv):
             rows.others.reset(given[0] if given else None)
         self._reset_seeds()
         self._reset_options()
-        self.reset_infos = rows.infos(frame)
+        self.reset_infos = [*rows.infos(frame)]
         return rows.observation(frame)
 
     def step_async(self, actions: np.ndarray) -> None:
