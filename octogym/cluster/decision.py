@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Optional, Union
 
 import numpy as np
 
@@ -51,24 +52,36 @@ class Decision:
             array = getattr(self, name)
             if array.shape != (num_envs, width):
                 raise ValueError(f"decision.{name}: shape {array.shape}, expected {(num_envs, width)}")
-        pack_limit = np.array([i.max_pack for i in cluster.instances])
-        batch_limit = np.array([i.max_batch for i in cluster.instances])
-        self._check(cluster, "active", (self.active >= KEEP) & (self.active <= 1), "-1, 0 or 1")
-        for name, limit in (("pack", pack_limit), ("batch", batch_limit), ("pre", MAX_THREADS), ("post", MAX_THREADS)):
-            array = getattr(self, name)
-            self._check(
-                cluster, name, (array == KEEP) | ((array >= 1) & (array <= limit)), "-1 or 1 to the instance's limit"
-            )
-        self._check(
-            cluster, "timeout_ns", (self.timeout_ns >= DEADLINE), "-2 (deadline), -1 (keep), 0 (none) or nanoseconds"
-        )
+        limits = cluster.limits
+        self._check(cluster, "active", KEEP, 1, "-1, 0 or 1")
+        for name, limit in (("pack", limits[0]), ("batch", limits[1]), ("pre", MAX_THREADS), ("post", MAX_THREADS)):
+            self._check(cluster, name, KEEP, limit, "-1 or 1 to the instance's limit", forbidden=0)
+        self._check(cluster, "timeout_ns", DEADLINE, None, "-2 (deadline), -1 (keep), 0 (none) or nanoseconds")
         self._check_shares(cluster)
 
-    def _check(self, cluster: Cluster, name: str, good: np.ndarray, allowed: str) -> None:
-        if not good.all():
-            e, s = (int(x[0]) for x in np.nonzero(~good))
-            value = getattr(self, name)[e, s]
-            raise ValueError(f"decision.{name}[{e}, {cluster.instances[s].id}] = {value}; allowed: {allowed}")
+    def _check(
+        self,
+        cluster: Cluster,
+        name: str,
+        least: int,
+        most: Union[None, int, np.ndarray],
+        allowed: str,
+        forbidden: Optional[int] = None,
+    ) -> None:
+        array = getattr(self, name)
+        if array.size == 0:
+            return
+        # Whole arrays first: the good case is the common one.
+        if array.min() >= least and (most is None or (array <= most).all()):
+            if forbidden is None or (array != forbidden).all():
+                return
+        bad = array < least
+        if most is not None:
+            bad |= array > most
+        if forbidden is not None:
+            bad |= array == forbidden
+        e, s = (int(x[0]) for x in np.nonzero(bad))
+        raise ValueError(f"decision.{name}[{e}, {cluster.instances[s].id}] = {array[e, s]}; allowed: {allowed}")
 
     def _check_shares(self, cluster: Cluster) -> None:
         if not cluster.R or (self.share_milli == KEEP_SHARE).all():

@@ -121,7 +121,9 @@ class _Draw:
         """float64 [which, count] in [0, 1)."""
         key = draws.fold(self._key, np.full(1, purpose, np.uint64))
         key = draws.fold(key, np.arange(which, dtype=np.uint64))
-        return draws.uniform(draws.fold(key[:, None], np.arange(count, dtype=np.uint64)))
+        key = draws.fold(key[:, None], np.arange(count, dtype=np.uint64))
+        # As `draws.uniform`, which on old NumPy takes the axes off an array of one element.
+        return (key >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def between(self, purpose: int, which: int, limits: Sequence[float], count: int = 1) -> np.ndarray:
         """float64 [which, count], uniform between the limits; no draw where they are equal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Dict, Tuple
 
 import numpy as np
@@ -184,6 +185,11 @@ class Cluster:
     @property
     def groups(self) -> int:
         return 1 + max((route.group for route in self.routes), default=-1)
+
+    @cached_property
+    def limits(self) -> np.ndarray:
+        """int64 [2, S]: the largest pack and batch of each instance."""
+        return np.array([[i.max_pack, i.max_batch] for i in self.instances], np.int64).reshape(-1, 2).T.copy()
 
     def first_gpu(self, device: int) -> int:
         return sum(d.type.gpus for d in self.devices[:device])

@@ -2,24 +2,22 @@
 
 An array among the arguments of a compiled function costs each call a tenth of a microsecond, several times that when
 the caches are cold: the forty arrays of one window's telemetry would take longer than all that is done with them. A
-backend overwrites the same arrays in every step, so their addresses are taken once, checked, and taken anew only when
-the telemetry holds other arrays.
+backend overwrites the same arrays in every step, so their addresses are taken once, and again only when it returns
+another Telemetry.
 """
 
 from __future__ import annotations
 
 from collections import namedtuple
-from operator import is_
 from typing import Any
 
-import numba
 import numpy as np
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic
 
 from octogym.cluster.telemetry import Telemetry
 
-_INT8, _INT32, _INT64, _FLOAT32, _FLOAT64 = (np.dtype(x) for x in ("i1", "i4", "i8", "f4", "f8"))
+_INT8, _INT32, _INT64, _UINT32, _FLOAT32, _FLOAT64 = (np.dtype(x) for x in ("i1", "i4", "i8", "u4", "f4", "f8"))
 #: Field of the telemetry -> type and shape (E environments, S instances, D devices, C cameras).
 TELEMETRY: dict[str, tuple[np.dtype, str]] = {
     **dict.fromkeys(("t_ns", "window_ns"), (_INT64, "E")),
@@ -41,22 +39,24 @@ OWN: dict[str, tuple[np.dtype, str]] = {
     "fixed": (_INT64, "S F"),
     "numbers": (_FLOAT64, "N"),
     "spans": (_INT64, "M"),
-    "slots": (_INT64, "M"),
     "here": (_INT8, "E S"),
     "clock": (_INT64, "E"),
     "ring": (_INT64, "K E S"),
     "average": (_FLOAT64, "E S"),
     "last": (_FLOAT32, "E S O"),
-    "leaf_sum": (_INT64, "E B"),
+    "leaf_sum": (_UINT32, "E B"),
     "leaf_span": (_INT64, "E S 2"),
     "reward_sum": (_FLOAT64, "E"),
 }
 #: Of the histogram of results: bytes from environment to environment and from instance to instance.
 _HISTOGRAM = ("leaf_hist", "leaf_step_e", "leaf_step_s")
-_COUNTS = ("E", "S", "D", "C", "B", "K", "M", "horizon", "refresh", "head")
-# Where each stands in a table; `AT.head` is the ring's slot of the window in hand.
+_COUNTS = ("E", "S", "D", "C", "B", "K", "M", "horizon", "refresh")
+# Where each stands in a table.
 _NAMES = (*(f"t_{name}" for name in TELEMETRY), *OWN, *_HISTOGRAM, *_COUNTS)
-AT: Any = namedtuple("AT", _NAMES)(*range(len(_NAMES)))  # type: ignore[misc]
+AT: Any = namedtuple("AT", _NAMES)(*range(len(_NAMES)))
+
+
+_FIELDS = (*TELEMETRY, "leaf_hist")
 
 
 class Addresses:
@@ -78,14 +78,18 @@ class Addresses:
         for name in _COUNTS:
             self.table[getattr(AT, name)] = counts.get(name, 0)
 
+    def check_bound(self) -> None:
+        """ValueError if the telemetry that the table shows has another array than it had."""
+        for name, array in zip(_FIELDS, self._arrays, strict=False):
+            if getattr(self._bound, name) is not array:
+                raise ValueError(f"telemetry.{name} is another array; allowed: to write into it, or a new Telemetry")
+
     def bind(self, t: Telemetry) -> None:
         """Let the table show the arrays of `t`.
 
         Raises:
             ValueError: one of another type or shape than documented, or not contiguous.
         """
-        if t is self._bound and all(map(is_, vars(t).values(), self._arrays)):
-            return
         for name, (kind, shape) in TELEMETRY.items():
             self._put("t_" + name, "telemetry." + name, getattr(t, name), kind, shape)
         hist, first = t.leaf_hist, t.leaf_hist[:, :, :1]
@@ -93,7 +97,7 @@ class Addresses:
         if hist.dtype != np.uint32 or hist.shape != allowed or hist.strides[2] != hist.itemsize:
             raise _refused("telemetry.leaf_hist", hist, np.dtype(np.uint32), allowed)
         self.table[AT.leaf_hist : AT.leaf_step_s + 1] = first.ctypes.data, *hist.strides[:2]
-        self._bound, self._arrays = t, list(vars(t).values())
+        self._bound, self._arrays = t, [getattr(t, name) for name in _FIELDS]
 
     def _put(self, at: str, name: str, array: np.ndarray, kind: np.dtype, shape: str) -> None:
         allowed = tuple(self._counts[n] if n.isalpha() else int(n) for n in shape.split())
@@ -109,44 +113,37 @@ def _refused(name: str, array: np.ndarray, kind: np.dtype, shape: tuple[int, ...
     )
 
 
-@intrinsic
-def _pointer(typing: Any, address: Any) -> Any:
-    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], cgutils.voidptr_t)
+def _reader(kind: Any) -> Any:
+    @intrinsic
+    def read(typing: Any, address: Any, index: Any) -> Any:
+        """The value at `index` of the array at `address`."""
 
-    return types.voidptr(types.int64), build
+        def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            first = builder.inttoptr(args[0], context.get_value_type(kind).as_pointer())
+            return builder.load(builder.gep(first, [args[1]]))
 
+        return kind(types.int64, types.int64), build
 
-_jit = numba.njit(error_model="numpy", nogil=True)
-
-
-@_jit
-def int64s(address, rows, columns):
-    """The int64 array [rows, columns] at an address; the others alike."""
-    return numba.carray(_pointer(address), (rows, columns), np.int64)
+    return read
 
 
-@_jit
-def int32s(address, rows, columns):
-    return numba.carray(_pointer(address), (rows, columns), np.int32)
+def _writer(kind: Any) -> Any:
+    @intrinsic
+    def write(typing: Any, address: Any, index: Any, value: Any) -> Any:
+        """Put `value` at `index` of the array at `address`."""
+
+        def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            first = builder.inttoptr(args[0], context.get_value_type(kind).as_pointer())
+            builder.store(args[2], builder.gep(first, [args[1]]))
+            return context.get_dummy_value()
+
+        return types.none(types.int64, types.int64, kind), build
+
+    return write
 
 
-@_jit
-def int8s(address, rows, columns):
-    return numba.carray(_pointer(address), (rows, columns), np.int8)
-
-
-@_jit
-def float64s(address, rows, columns):
-    return numba.carray(_pointer(address), (rows, columns), np.float64)
-
-
-@_jit
-def float32s(address, rows, columns):
-    return numba.carray(_pointer(address), (rows, columns), np.float32)
-
-
-@_jit
-def uint32s(address, count):
-    """The uint32 array [count] at an address."""
-    return numba.carray(_pointer(address), count, np.uint32)
+#: Array accesses without an array: nothing is counted, checked or passed, and LLVM has next to nothing to compile.
+int8, int32, int64, uint32 = (_reader(kind) for kind in (types.int8, types.int32, types.int64, types.uint32))
+float32, float64 = _reader(types.float32), _reader(types.float64)
+put_int8, put_int32, put_int64 = (_writer(kind) for kind in (types.int8, types.int32, types.int64))
+put_uint32, put_float32, put_float64 = (_writer(kind) for kind in (types.uint32, types.float32, types.float64))

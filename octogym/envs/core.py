@@ -13,10 +13,10 @@ from octogym.cluster.decision import Decision
 from octogym.cluster.rate import SPANS_S
 from octogym.cluster.reward import LEAST_RATE, THROUGHPUT_CAP, FcpoReward
 from octogym.cluster.scenario import Scenario
-from octogym.cluster.settings import THREAD_ACTIONS
+from octogym.cluster.settings import KEEP_SHARE, THREAD_ACTIONS
 from octogym.cluster.telemetry import BINS, Telemetry
 from octogym.envs import kernels
-from octogym.envs.addresses import AT, Addresses
+from octogym.envs.addresses import Addresses
 from octogym.envs.custom import CustomObservation, CustomReward, Observation, Reward
 from octogym.envs.figures import episode_figures
 from octogym.envs.frame import Constants, Frame
@@ -64,7 +64,9 @@ class BatchingCore:
         masks = None
         if homogeneous:
             masks = tuple(action_masks(own, shared) for own, shared in zip(self.sizes, self.accepted, strict=True))
-        self.constants = Constants(_fixed(self.backend, self.sizes), masks)
+        self.constants = Constants(
+            _fixed(self.backend, self.sizes), {agent: s for s, agent in enumerate(self.agents)}, masks
+        )
         self._keys = dict.fromkeys(self.constants.keys)
         self._randomiser = Randomiser(randomise, self.E) if randomise else None
         weights = reward if isinstance(reward, FcpoReward) else FcpoReward()
@@ -72,17 +74,17 @@ class BatchingCore:
         self._observation = CustomObservation(observation, observation_space) if observation else None
         if observation is None and observation_space is not None:
             raise ValueError("observation_space goes with observation=; without it the space is the eight values' own")
+        self._custom = self._reward is not None or self._observation is not None
         self._allocate(weights, rate)
 
     def _allocate(self, weights: FcpoReward, rate: str) -> None:
         E, S, cluster = self.E, self.S, self.cluster
         self.decision = Decision.keep(cluster, E)
         # Shares are restated before their validity ends: nobody else sets them, and the scenario's are meant to stay.
-        self._kept_shares = self.decision.share_milli
         milli = np.array([route.share_milli for route in cluster.routes], np.uint16)
         self._own_shares = np.tile(milli, (E, 1))
         self._restate = max(1, cluster.share_validity // 3)
-        self._advanced = 0
+        self._until_restated = 1
         second, period = 1_000_000_000, cluster.period_ns
         spans = np.array([max(1, -(-span * second // period)) for span in SPANS_S], np.int64)
         counts = {"E": E, "S": S, "D": cluster.D, "C": cluster.C, "B": BINS, "K": int(spans.max()) + 1, "M": len(spans)}
@@ -92,7 +94,7 @@ class BatchingCore:
         #: bool [E, S]: whose device is there; int64 [E]: windows since the reset.
         self.present, self.clock = here.view(bool), np.zeros(E, np.int64)
         self._last = np.zeros((E, S, kernels.OBSERVATION), np.float32)
-        self._leaf_sum, self._reward_sum = np.zeros((E, BINS), np.int64), np.zeros(E)
+        self._leaf_sum, self._reward_sum = np.zeros((E, BINS), np.uint32), np.zeros(E)
         numbers = (weights.theta, weights.sigma, weights.phi, LEAST_RATE, THROUGHPUT_CAP, period / second)
         decision = {"set_" + name: getattr(self.decision, name) for name in ("pack", "batch", "pre", "post")}
         own = {
@@ -103,7 +105,6 @@ class BatchingCore:
             "fixed": self.constants.fixed,
             "numbers": np.array(numbers),
             "spans": spans,
-            "slots": np.zeros_like(spans),
             "here": here,
             "clock": self.clock,
             "ring": np.zeros((counts["K"], E, S), np.int64),
@@ -115,11 +116,12 @@ class BatchingCore:
         }
         self._addresses = Addresses(counts, own)
         self._where = self._addresses.table
-        self._ring_length = counts["K"]
-        self._all = np.arange(S)
+        self._ring_length, self._head = counts["K"], 0
+        self._all = np.arange(S, dtype=np.int64)
         self._todo_step = np.full(E, kernels.STEP, np.int8)
         self._due = np.ones((E, S), bool)
         self.telemetry: Telemetry | None = None
+        self._bound: Telemetry | None = None
         self.frame: Frame | None = None
 
     # --- spaces -----------------------------------------------------------------------------------------------------
@@ -145,6 +147,7 @@ class BatchingCore:
         if self.frame is None and not mask.all():
             raise ValueError(f"the first reset begins all {self.E} environments; the mask marks {int(mask.sum())}")
         telemetry = self._reset_backend(seed, mask, check_options(options))
+        self._addresses.check_bound()
         frame = Frame(self.constants, self._keys, self.E, self.S) if self.frame is None else self.frame.copy()
         return self._observe(telemetry, np.where(mask, kernels.RESET, kernels.SKIP).astype(np.int8), frame)
 
@@ -154,12 +157,19 @@ class BatchingCore:
         Raises:
             ValueError: an index out of range, naming the agent. Actions for absent devices are not looked at.
         """
+        columns = self._all if columns is None else np.ascontiguousarray(columns, np.int64)
+        if actions.shape != (self.E, len(columns), 3):
+            raise ValueError(f"actions of shape {actions.shape}; allowed: {(self.E, len(columns), 3)}")
+        self.decide_flat(np.ascontiguousarray(actions, np.int64).reshape(-1), columns)
+
+    def decide_flat(self, actions: np.ndarray, columns: np.ndarray | None = None) -> None:
+        """`decide` for a contiguous int64 array [E * A * 3], unchecked: compiled code takes it by its address."""
         columns = self._all if columns is None else columns
         bad = kernels.decide(self._where, actions, columns)
         if bad >= 0:
             e, a = divmod(bad, len(columns))
             agent = self.agents[columns[a]] + (f" of environment {e}" if self.E > 1 else "")
-            raise bad_action(agent, actions[e, a].tolist(), self.accepted[columns[a]])
+            raise bad_action(agent, actions[3 * bad : 3 * bad + 3].tolist(), self.accepted[columns[a]])
 
     def adopt(self, patch: Decision) -> None:
         """Take over another policy's decision as a whole.
@@ -173,21 +183,19 @@ class BatchingCore:
 
     def advance(self, restart: np.ndarray | None = None) -> Frame:
         """One window of all environments; those of `restart` bool [E] begin a new episode instead."""
-        if restart is not None and restart.all():
-            return self.reset()
-        frame = Frame(self.constants, self._keys, self.E, self.S)
-        decision, kept = self.decision, self.decision.share_milli
-        if self._advanced % self._restate == 0 and kept is self._kept_shares:
-            decision.share_milli = self._own_shares
-        self._advanced += 1
-        telemetry = self.backend.step(decision)
-        decision.share_milli = kept
-        todo = self._todo_step
-        if restart is not None and restart.any():
-            telemetry = self._reset_backend(None, restart, {})
-            todo = np.where(restart, kernels.RESET, kernels.STEP).astype(np.int8)
-        self._where[AT.head] = (self._where[AT.head] + 1) % self._ring_length
-        return self._observe(telemetry, todo, frame)
+        if restart is not None:
+            if restart.all():
+                return self.reset()
+            restart = restart if restart.any() else None
+        self._head = (self._head + 1) % self._ring_length
+        self._until_restated -= 1
+        telemetry = self.backend.step(self.decision) if self._until_restated else self._step_restating()
+        if restart is None:
+            return self._observe(telemetry, self._todo_step, Frame(self.constants, self._keys, self.E, self.S))
+        # Those that begin anew have made a window for nothing: a backend steps all or none.
+        telemetry = self._reset_backend(None, restart, {})
+        todo = np.where(restart, kernels.RESET, kernels.STEP).astype(np.int8)
+        return self._observe(telemetry, todo, Frame(self.constants, self._keys, self.E, self.S))
 
     @property
     def observation(self) -> np.ndarray:
@@ -212,6 +220,15 @@ class BatchingCore:
             self.backend.close()
 
     # --- inside -----------------------------------------------------------------------------------------------------
+    def _step_restating(self) -> Telemetry:
+        """Step with the scenario's shares said again, unless another policy sets shares."""
+        self._until_restated, decision, shares = self._restate, self.decision, self.decision.share_milli
+        if (shares == KEEP_SHARE).all():
+            decision.share_milli = self._own_shares
+        telemetry = self.backend.step(decision)
+        decision.share_milli = shares
+        return telemetry
+
     def _reset_backend(self, seed: Seed, mask: np.ndarray, options: dict[str, Any]) -> Telemetry:
         if self.horizon_s > self.scenario.horizon_s:
             options = {**options, "horizon_s": self.horizon_s}
@@ -225,9 +242,11 @@ class BatchingCore:
 
     def _observe(self, t: Telemetry, todo: np.ndarray, frame: Frame) -> Frame:
         self.telemetry, self.frame = t, frame
-        self._addresses.bind(t)
-        finished = kernels.observe(self._where, todo, frame.observation, frame.reward, frame.values)
-        if self._reward is not None or self._observation is not None:
+        if t is not self._bound:
+            self._addresses.bind(t)
+            self._bound = t
+        finished = kernels.observe(self._where, self._head, todo, frame.eight, frame.reward, frame.values)
+        if self._custom:
             self._customise(t, todo, frame)
         if finished:
             frame.truncated = (self.clock >= self.horizon) & (todo == kernels.STEP)
@@ -248,7 +267,7 @@ class BatchingCore:
             frame.reward = np.where((todo == kernels.SKIP)[:, None], frame.reward, reward)
         if self._observation is not None:
             update = (fresh | (todo == kernels.RESET)[:, None]) & (todo != kernels.SKIP)[:, None]
-            frame.observation = self._observation(frame.observation, t, rate, self.present.copy(), update)
+            frame.observation = self._observation(frame.eight, t, rate, self.present.copy(), update)
 
 
 def _windows(horizon_s: float, period_ns: int) -> int:

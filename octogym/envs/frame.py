@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy import empty
 
 from octogym.envs import kernels as k
 from octogym.envs.lazy import LazyDict
@@ -62,12 +63,18 @@ KEYS = (
 )
 
 
+#: The row that stands for all agents.
+ALL = -1
+_FLOAT32 = np.dtype(np.float32)
+
+
 @dataclass(frozen=True)
 class Constants:
-    """What infos show of the cluster itself: `fixed` int64 [S, FIXED], and per instance the masks of a shared action
-    space (None where each agent has its own)."""
+    """What infos show of the cluster itself: `fixed` int64 [S, FIXED], agents' names and indices, and per instance the
+    masks of a shared action space (None where each agent has its own)."""
 
     fixed: np.ndarray
+    agents: Mapping[str, int]
     masks: tuple[tuple[np.ndarray, ...], ...] | None
 
     @property
@@ -78,32 +85,42 @@ class Constants:
 class Frame:
     """The step's results: arrays of its own that no later step touches, so that infos may read them at any time.
 
-    `observation` float32 [E, S, ...], `reward` float32 [E, S], `values` float64 [E, S + 1, VALUES] (columns: `kernels`;
-    the last row is the cluster's), `truncated` bool [E] if an episode ended; `figures`: of those, by environment.
+    `eight` float32 [E, S, 8], FCPO's observations; `observation`, these or the user's own; `reward` float32 [E, S];
+    `values` float64 [E, S + 1, VALUES] (columns: `kernels`; the last row is the cluster's); `truncated` bool [E] if an
+    episode ended; `figures`: of those, by environment.
     """
 
-    __slots__ = ("constants", "figures", "keys", "observation", "reward", "truncated", "values")
+    __slots__ = ("constants", "eight", "figures", "keys", "observation", "reward", "truncated", "values")
 
     def __init__(self, constants: Constants, keys: Mapping[str, None], E: int, S: int) -> None:
         self.constants, self.keys = constants, keys
-        self.observation = np.empty((E, S, k.OBSERVATION), np.float32)
-        self.reward = np.empty((E, S), np.float32)
-        self.values = np.empty((E, S + 1, k.VALUES))
+        self.eight = self.observation = empty((E, S, k.OBSERVATION), _FLOAT32)
+        self.reward = empty((E, S), _FLOAT32)
+        self.values = empty((E, S + 1, k.VALUES))
         self.truncated: np.ndarray | None = None
         self.figures: dict[int, dict[str, float]] | None = None
 
     def copy(self) -> Frame:
         """A frame with arrays of its own, without the episodes' ends."""
         other = Frame(self.constants, self.keys, *self.reward.shape)
-        other.observation, other.reward, other.values = self.observation.copy(), self.reward.copy(), self.values.copy()
+        other.eight[:], other.reward[:], other.values[:] = self.eight, self.reward, self.values
         return other
 
     def column(self, column: int) -> np.ndarray:
         """float64 [E, S]: one column of the instances' values."""
         return self.values[:, :-1, column]
 
-    # --- as the source of an agent's info: row = e * S + s -----------------------------------------------------------
-    def names(self, row: int) -> Mapping[str, None]:
+    def infos(self) -> LazyDict:
+        """Agent -> info, of environment 0."""
+        infos = LazyDict()
+        infos[next(iter(self.constants.agents))] = LazyDict.of(self, 0)
+        infos.source, infos.row = self, ALL
+        return infos
+
+    # --- as the source of an agent's info (row = e * S + s), or of all (row = ALL) -----------------------------------
+    def names(self, row: int) -> Mapping[str, Any]:
+        if row == ALL:
+            return self.constants.agents
         if self.figures is not None and row // self.reward.shape[1] in self.figures:
             return {**self.keys, "figures": None}
         return self.keys
@@ -112,6 +129,8 @@ class Frame:
         return "t_s", self.values.item(row // self.reward.shape[1], -1, k.T_NS) / 1e9
 
     def value(self, key: str, row: int) -> Any:
+        if row == ALL:
+            return LazyDict.of(self, self.constants.agents[key])
         e, s = divmod(row, self.reward.shape[1])
         if key in COLUMNS:
             column, show = COLUMNS[key]
@@ -135,19 +154,3 @@ class Frame:
             return tuple(mask.copy() for mask in self.constants.masks[s])
         assert key == "figures" and self.figures is not None
         return dict(self.figures[e])
-
-
-class Infos:
-    """Source of what the parallel API returns: agent -> info, of environment 0."""
-
-    def __init__(self, frame: Frame, rows: Mapping[str, int], first: str) -> None:
-        self._frame, self._rows, self._first = frame, rows, first
-
-    def first(self, row: int) -> tuple[str, LazyDict]:
-        return self._first, LazyDict.of(self._frame, 0)
-
-    def names(self, row: int) -> Mapping[str, int]:
-        return self._rows
-
-    def value(self, key: str, row: int) -> LazyDict:
-        return LazyDict.of(self._frame, self._rows[key])

@@ -7,10 +7,30 @@ takes hundreds. `observe` states in machine code what `octogym.cluster.rate.Rate
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+from typing import Any
+
 import numba
 
+from octogym.cluster import settings
 from octogym.cluster.settings import KEEP
-from octogym.envs.addresses import AT, float32s, float64s, int8s, int32s, int64s, uint32s
+from octogym.envs import addresses
+from octogym.envs.addresses import (
+    AT,
+    float32,
+    float64,
+    int8,
+    int32,
+    int64,
+    put_float32,
+    put_float64,
+    put_int8,
+    put_int32,
+    put_int64,
+    put_uint32,
+    uint32,
+)
 
 #: Values of one observation (specs: FCPO's state vector, in its order).
 OBSERVATION = 8
@@ -62,223 +82,258 @@ _inner = numba.njit(error_model="numpy", nogil=True)
 _entry = numba.njit(cache=True, error_model="numpy", nogil=True)
 
 
-@_entry
-def decide(where, actions, columns):
+@_inner
+def _decide(at, actions, columns, count):
     """Write the settings that `actions` int64 [E, A, 3] ask for into a decision's arrays.
 
-    `where`: a table of `addresses`; `columns` int64 [A]: instance of each action. An index is accepted below the size
-    of the agent's action space, and counts as the instance's own largest above that. Actions for instances of absent
-    devices are ignored. Returns -1, or e * A + a of the first action that is not accepted.
+    `at`: a table of `addresses`; `columns` int64 [A = count]: instance of each action. An index is accepted below the
+    size of the agent's action space, and counts as the instance's own largest above that. Actions for instances of
+    absent devices are ignored. Returns -1, or e * A + a of the first action that is not accepted.
     """
-    E, S = where[AT.E], where[AT.S]
-    accepted, sizes = int64s(where[AT.accepted], S, 3), int64s(where[AT.sizes], S, 3)
-    thread_actions, here = int64s(where[AT.thread_actions], 4, 2), int8s(where[AT.here], E, S)
-    pack, batch = int32s(where[AT.set_pack], E, S), int32s(where[AT.set_batch], E, S)
-    pre, post = int32s(where[AT.set_pre], E, S), int32s(where[AT.set_post], E, S)
-    for e in range(E):
-        for a in range(columns.shape[0]):
-            s = columns[a]
-            if not here[e, s]:
-                pack[e, s] = batch[e, s] = pre[e, s] = post[e, s] = KEEP
-                continue
-            for h in range(3):
-                if actions[e, a, h] < 0 or actions[e, a, h] >= accepted[s, h]:
-                    return e * columns.shape[0] + a
-            threads = min(actions[e, a, 2], sizes[s, 2] - 1)
-            pack[e, s] = min(actions[e, a, 0], sizes[s, 0] - 1) + 1
-            batch[e, s] = min(actions[e, a, 1], sizes[s, 1] - 1) + 1
-            pre[e, s] = thread_actions[threads, 0]
-            post[e, s] = thread_actions[threads, 1]
+    S = int64(at, AT.S)
+    accepted, sizes, thread_actions = int64(at, AT.accepted), int64(at, AT.sizes), int64(at, AT.thread_actions)
+    for e in range(int64(at, AT.E)):
+        for a in range(count):
+            s, action = int64(columns, a), (e * count + a) * 3
+            i = e * S + s
+            pack, batch = int64(actions, action), int64(actions, action + 1)
+            threads, pre, post = int64(actions, action + 2), KEEP, KEEP
+            if int8(int64(at, AT.here), i) != 0:
+                for h in range(3):
+                    if int64(actions, action + h) < 0 or int64(actions, action + h) >= int64(accepted, 3 * s + h):
+                        return e * count + a
+                pack = min(pack, int64(sizes, 3 * s) - 1) + 1
+                batch = min(batch, int64(sizes, 3 * s + 1) - 1) + 1
+                threads = min(threads, int64(sizes, 3 * s + 2) - 1)
+                pre, post = int64(thread_actions, 2 * threads), int64(thread_actions, 2 * threads + 1)
+            else:
+                pack = batch = KEEP
+            put_int32(int64(at, AT.set_pack), i, pack)
+            put_int32(int64(at, AT.set_batch), i, batch)
+            put_int32(int64(at, AT.set_pre), i, pre)
+            put_int32(int64(at, AT.set_post), i, post)
     return -1
 
 
-@_entry
-def observe(where, todo, observation, reward, values):
+@_inner
+def _observe(at, head, todo, observation, reward, values):
     """Turn one window's telemetry into observations, rewards and what infos show.
 
-    `where`: a table of `addresses`; `todo` int8 [E]: SKIP, STEP or RESET. Results: `observation` float32 [E, S, 8],
-    `reward` float32 [E, S], `values` float64 [E, S + 1, VALUES]. Returns how many environments have reached the horizon.
+    `at`: a table of `addresses`; `head`: this window's slot of the ring; `todo` int8 [E]: SKIP, STEP or RESET. Results:
+    `observation` float32 [E, S, 8], `reward` float32 [E, S], `values` float64 [E, S + 1, VALUES]. Returns how many
+    environments reach the horizon.
 
     State, under their names in `addresses.OWN`: `here` (whose device is present), `clock` (windows since the reset),
-    `ring` (cumulative arrivals; slot `head` is this window's), `average` (the rate last renewed), `last`
+    `ring` (cumulative arrivals), `average` (the rate last renewed), `last`
     (observations), `leaf_sum` (the episode's latencies), `leaf_span`, `reward_sum` (of the episode).
     """
-    finished = 0
-    ring_length, head = where[AT.K], where[AT.head]
-    spans, slots = int64s(where[AT.spans], 1, where[AT.M])[0], int64s(where[AT.slots], 1, where[AT.M])[0]
-    for n in range(where[AT.M]):
-        slots[n] = (head - spans[n]) % ring_length
-    for e in range(where[AT.E]):
-        if todo[e] == SKIP:
+    finished, S = 0, int64(at, AT.S)
+    for e in range(int64(at, AT.E)):
+        what = int8(todo, e)
+        if what == SKIP:
             continue
-        if todo[e] == RESET:
-            _forget(where, e)
-        clock = int64s(where[AT.clock], where[AT.E], 1)[e]
-        if todo[e] == STEP:
-            clock[0] += 1
-            finished += clock[0] >= where[AT.horizon]
-            _measure_rates(where, e, clock[0])
-        for s in range(where[AT.S]):
-            row = values[e, s]
-            _show(where, e, s, row)
-            fresh = row[VALID] != 0
-            if fresh or todo[e] == RESET:
-                _see(where, e, s, row)
-            observation[e, s] = float32s(where[AT.last], where[AT.E] * where[AT.S], OBSERVATION)[e * where[AT.S] + s]
-            reward[e, s] = _pay(where, e, s, row) if fresh and todo[e] == STEP else 0.0
-            if todo[e] == STEP:
-                float64s(where[AT.reward_sum], where[AT.E], 1)[e, 0] += reward[e, s]
-                _collect(where, e, s, row[COMPLETED])
-        _show_cluster(where, e, values[e, where[AT.S]])
+        if what == RESET:
+            _forget(at, e)
+        else:
+            clock = int64(int64(at, AT.clock), e) + 1
+            put_int64(int64(at, AT.clock), e, clock)
+            finished += clock >= int64(at, AT.horizon)
+            _measure_rates(at, e, clock, head)
+        for s in range(S):
+            i = e * S + s
+            row = values + 8 * VALUES * (i + e)
+            _show(at, e, s, row)
+            fresh, paid = float64(row, VALID) != 0.0, 0.0
+            if fresh or what == RESET:
+                _see(at, s, row, int64(at, AT.last) + 4 * OBSERVATION * i, i)
+            for n in range(OBSERVATION):
+                put_float32(observation, OBSERVATION * i + n, float32(int64(at, AT.last), OBSERVATION * i + n))
+            if what == STEP:
+                if fresh:
+                    paid = _pay(at, e, row)
+                _collect(at, e, s, float64(row, COMPLETED))
+            put_float32(reward, i, paid)
+            put_float64(int64(at, AT.reward_sum), e, float64(int64(at, AT.reward_sum), e) + paid)
+        _show_cluster(at, e, values + 8 * VALUES * (e * (S + 1) + S))
     return finished
 
 
 @_inner
-def _forget(where, e):
+def _forget(at, e):
     """The environment begins a new episode."""
-    E, S = where[AT.E], where[AT.S]
-    int64s(where[AT.clock], E, 1)[e] = 0
-    float64s(where[AT.reward_sum], E, 1)[e] = 0.0
-    float64s(where[AT.average], E, S)[e] = 0.0
-    int64s(where[AT.leaf_sum], E, where[AT.B])[e] = 0
-    ring = int64s(where[AT.ring], where[AT.K] * E, S)
-    for n in range(where[AT.K]):
-        ring[n * E + e] = 0
+    E, S, B = int64(at, AT.E), int64(at, AT.S), int64(at, AT.B)
+    put_int64(int64(at, AT.clock), e, 0)
+    put_float64(int64(at, AT.reward_sum), e, 0.0)
+    for s in range(S):
+        put_float64(int64(at, AT.average), e * S + s, 0.0)
+        for n in range(int64(at, AT.K)):
+            put_int64(int64(at, AT.ring), (n * E + e) * S + s, 0)
+    for b in range(B):
+        put_uint32(int64(at, AT.leaf_sum), e * B + b, 0)
 
 
 @_inner
-def _measure_rates(where, e, clock):
+def _measure_rates(at, e, clock, head):
     """Push the window's arrivals; renew the mean over the spans if it is time to."""
-    E, S, head = where[AT.E], where[AT.S], where[AT.head]
-    ring, arrived = int64s(where[AT.ring], where[AT.K] * E, S), int64s(where[AT.t_arrived], E, S)
-    now, before = ring[head * E + e], ring[(head - 1) % where[AT.K] * E + e]
+    E, S, K = int64(at, AT.E), int64(at, AT.S), int64(at, AT.K)
+    ring, spans, average = int64(at, AT.ring), int64(at, AT.spans), int64(at, AT.average) + 8 * e * S
+    now, before = ring + 8 * S * (head * E + e), ring + 8 * S * ((head - 1) % K * E + e)
     for s in range(S):
-        now[s] = before[s] + arrived[e, s]
-    if clock % where[AT.refresh] != 0:
+        put_int64(now, s, int64(before, s) + int64(int64(at, AT.t_arrived), e * S + s))
+    if clock % int64(at, AT.refresh) != 0:
         return
-    M = where[AT.M]
-    spans, slots = int64s(where[AT.spans], 1, M)[0], int64s(where[AT.slots], 1, M)[0]
-    average = float64s(where[AT.average], E, S)[e]
-    average[:] = 0.0
-    for n in range(M):
-        then, windows = ring[slots[n] * E + e], min(clock, spans[n])
-        for s in range(S):
-            average[s] += (now[s] - then[s]) / windows
+    M = int64(at, AT.M)
     for s in range(S):
-        average[s] /= M * float64s(where[AT.numbers], 1, 6)[0, PERIOD_S]
+        put_float64(average, s, 0.0)
+    for n in range(M):
+        span = int64(spans, n)
+        then, windows = ring + 8 * S * ((head - span) % K * E + e), min(clock, span)
+        for s in range(S):
+            put_float64(average, s, float64(average, s) + (int64(now, s) - int64(then, s)) / windows)
+    for s in range(S):
+        put_float64(average, s, float64(average, s) / (M * float64(int64(at, AT.numbers), PERIOD_S)))
 
 
 @_inner
-def _show(where, e, s, row):
+def _show(at, e, s, row):
     """What an info shows of an instance."""
-    E, S = where[AT.E], where[AT.S]
-    numbers = float64s(where[AT.numbers], 1, 6)[0]
-    device = int64s(where[AT.fixed], S, FIXED)[s, DEVICE]
-    here, window_ns = int8s(where[AT.t_present], E, where[AT.D])[e, device], int64s(where[AT.t_window_ns], E, 1)[e, 0]
-    int8s(where[AT.here], E, S)[e, s] = here != 0
-    row[PRESENT] = here != 0
-    row[VALID] = here != 0 and int8s(where[AT.t_valid], E, S)[e, s] != 0
-    row[AGE_NS] = int64s(where[AT.t_age_ns], E, S)[e, s]
-    row[ARRIVED] = int64s(where[AT.t_arrived], E, S)[e, s]
-    row[EXECUTED] = int64s(where[AT.t_executed], E, S)[e, s]
-    row[COMPLETED] = int64s(where[AT.t_completed], E, S)[e, s]
-    row[ON_TIME] = int64s(where[AT.t_on_time], E, S)[e, s]
-    row[DROPPED_FULL] = int64s(where[AT.t_dropped_full], E, S)[e, s]
-    row[DROPPED_LATE] = int64s(where[AT.t_dropped_late], E, S)[e, s]
-    row[DROPPED_OUT] = int64s(where[AT.t_dropped_out], E, S)[e, s]
-    row[FAILED] = int64s(where[AT.t_failed], E, S)[e, s]
-    row[LOST] = int64s(where[AT.t_lost], E, S)[e, s]
-    row[IN_STAGE] = int64s(where[AT.t_in_stage], E, S)[e, s]
-    row[LATENCY_NS] = int64s(where[AT.t_local_latency_ns], E, S)[e, s]
-    row[TIMEOUT_NS] = int64s(where[AT.t_timeout_ns], E, S)[e, s]
+    i, numbers = e * int64(at, AT.S) + s, int64(at, AT.numbers)
+    device, window_ns = int64(int64(at, AT.fixed), FIXED * s + DEVICE), int64(int64(at, AT.t_window_ns), e)
+    here = int8(int64(at, AT.t_present), e * int64(at, AT.D) + device) != 0
+    put_int8(int64(at, AT.here), i, here)
+    put_float64(row, PRESENT, here)
+    put_float64(row, VALID, here and int8(int64(at, AT.t_valid), i) != 0)
+    put_float64(row, AGE_NS, int64(int64(at, AT.t_age_ns), i))
+    put_float64(row, ARRIVED, int64(int64(at, AT.t_arrived), i))
+    put_float64(row, EXECUTED, int64(int64(at, AT.t_executed), i))
+    put_float64(row, COMPLETED, int64(int64(at, AT.t_completed), i))
+    put_float64(row, ON_TIME, int64(int64(at, AT.t_on_time), i))
+    put_float64(row, DROPPED_FULL, int64(int64(at, AT.t_dropped_full), i))
+    put_float64(row, DROPPED_LATE, int64(int64(at, AT.t_dropped_late), i))
+    put_float64(row, DROPPED_OUT, int64(int64(at, AT.t_dropped_out), i))
+    put_float64(row, FAILED, int64(int64(at, AT.t_failed), i))
+    put_float64(row, LOST, int64(int64(at, AT.t_lost), i))
+    put_float64(row, IN_STAGE, int64(int64(at, AT.t_in_stage), i))
+    put_float64(row, LATENCY_NS, int64(int64(at, AT.t_local_latency_ns), i))
+    put_float64(row, TIMEOUT_NS, int64(int64(at, AT.t_timeout_ns), i))
     for q in range(5):
-        row[QUEUES + q] = int32s(where[AT.t_queue], E * S, 5)[e * S + s, q]
-    row[PACK] = int32s(where[AT.t_pack], E, S)[e, s]
-    row[BATCH] = int32s(where[AT.t_batch], E, S)[e, s]
-    row[PRE] = int32s(where[AT.t_pre], E, S)[e, s]
-    row[POST] = int32s(where[AT.t_post], E, S)[e, s]
-    row[ACTIVE] = int8s(where[AT.t_active], E, S)[e, s]
-    row[SET_BY] = int8s(where[AT.t_set_by], E, S)[e, s]
-    gross = float64s(where[AT.average], E, S)[e, s]
-    late = row[DROPPED_LATE] / (window_ns / 1e9 if window_ns > 0 else numbers[PERIOD_S])
-    row[RATE] = gross
-    row[NET_RATE] = max(gross - late, numbers[LEAST_RATE]) if gross > 0.0 else 0.0
+        put_float64(row, QUEUES + q, int32(int64(at, AT.t_queue), 5 * i + q))
+    put_float64(row, PACK, int32(int64(at, AT.t_pack), i))
+    put_float64(row, BATCH, int32(int64(at, AT.t_batch), i))
+    put_float64(row, PRE, int32(int64(at, AT.t_pre), i))
+    put_float64(row, POST, int32(int64(at, AT.t_post), i))
+    put_float64(row, ACTIVE, int8(int64(at, AT.t_active), i))
+    put_float64(row, SET_BY, int8(int64(at, AT.t_set_by), i))
+    gross = float64(int64(at, AT.average), i)
+    window_s = window_ns / 1e9 if window_ns > 0 else float64(numbers, PERIOD_S)
+    net = max(gross - float64(row, DROPPED_LATE) / window_s, float64(numbers, LEAST_RATE))
+    put_float64(row, RATE, gross)
+    put_float64(row, NET_RATE, net if gross > 0.0 else 0.0)
 
 
 @_inner
-def _see(where, e, s, row):
-    """FCPO's observation of an instance."""
-    E, S = where[AT.E], where[AT.S]
-    last, fixed = float32s(where[AT.last], E * S, OBSERVATION)[e * S + s], int64s(where[AT.fixed], S, FIXED)[s]
-    pre, post = int32s(where[AT.t_requested_pre], E, S)[e, s], int32s(where[AT.t_requested_post], E, S)[e, s]
-    asked_pre, asked_post = pre if pre > 0 else row[PRE], post if post > 0 else row[POST]
+def _see(at, s, row, last, i):
+    """FCPO's observation of instance s."""
+    fixed = int64(at, AT.fixed) + 8 * FIXED * s
+    size_pack, size_batch, size_threads = int64(fixed, SIZE_PACK), int64(fixed, SIZE_BATCH), int64(fixed, SIZE_THREADS)
+    pre, post = int32(int64(at, AT.t_requested_pre), i), int32(int64(at, AT.t_requested_post), i)
+    asked_pre = pre if pre > 0 else float64(row, PRE)
+    asked_post = post if post > 0 else float64(row, POST)
     # Other policies may ask for more threads than an action can.
     threads = min(max(asked_pre, 1), 2) - 1 + 2 * (min(max(asked_post, 1), 2) - 1)
-    last[0] = min(row[PACK] / fixed[SIZE_PACK], 1.0)
-    last[1] = min(row[BATCH] / fixed[SIZE_BATCH], 1.0)
-    last[2] = min(threads, fixed[SIZE_THREADS] - 1) / fixed[SIZE_THREADS]
-    last[3] = min(row[NET_RATE] / RATE_UNIT, RATE_CAP)
-    last[4] = min(row[QUEUES] / QUEUE_UNIT, 1.0)
-    last[5] = min(row[QUEUES + 1] / QUEUE_UNIT, 1.0)
-    last[6] = min(row[QUEUES + 3] / QUEUE_UNIT, 1.0)
-    last[7] = min(fixed[SLO_NS] / SLO_UNIT, SLO_CAP)
+    put_float32(last, 0, min(float64(row, PACK) / size_pack, 1.0))
+    put_float32(last, 1, min(float64(row, BATCH) / size_batch, 1.0))
+    put_float32(last, 2, min(threads, size_threads - 1) / size_threads)
+    put_float32(last, 3, min(float64(row, NET_RATE) / RATE_UNIT, RATE_CAP))
+    put_float32(last, 4, min(float64(row, QUEUES) / QUEUE_UNIT, 1.0))
+    put_float32(last, 5, min(float64(row, QUEUES + 1) / QUEUE_UNIT, 1.0))
+    put_float32(last, 6, min(float64(row, QUEUES + 3) / QUEUE_UNIT, 1.0))
+    put_float32(last, 7, min(int64(fixed, SLO_NS) / SLO_UNIT, SLO_CAP))
 
 
 @_inner
-def _pay(where, e, s, row):
+def _pay(at, e, row):
     """FCPO's reward of an instance (Eq. 1)."""
-    numbers, window_ns = float64s(where[AT.numbers], 1, 6)[0], int64s(where[AT.t_window_ns], where[AT.E], 1)[e, 0]
-    net = row[NET_RATE]
+    numbers, window_s = int64(at, AT.numbers), int64(int64(at, AT.t_window_ns), e) / 1e9
+    net, batch = float64(row, NET_RATE), float64(row, BATCH)
     if net > 0.0:
-        throughput = min((row[EXECUTED] / (window_ns / 1e9) + 0.1) / net, numbers[THROUGHPUT_CAP])
-        served = numbers[THETA] * throughput - numbers[SIGMA] * (row[LATENCY_NS] / 1e9)
-        oversize = row[BATCH] / net
+        throughput = min((float64(row, EXECUTED) / window_s + 0.1) / net, float64(numbers, THROUGHPUT_CAP))
+        latency_s = float64(row, LATENCY_NS) / 1e9
+        served, oversize = float64(numbers, THETA) * throughput - float64(numbers, SIGMA) * latency_s, batch / net
     else:
-        served, oversize = 0.0, row[BATCH] / 10.0
-    return min(max((served - numbers[PHI] * oversize**2) / 2, -1.0), 1.0)
+        served, oversize = 0.0, batch / 10.0
+    return min(max((served - float64(numbers, PHI) * oversize**2) / 2, -1.0), 1.0)
 
 
 @_inner
-def _collect(where, e, s, most):
+def _collect(at, e, s, most):
     """Add the window's latencies of results that end here, at most `most`, to the episode's.
 
     They are alike from window to window: what lies in the span (first bin, last + 1; a hint that grows) is mostly all.
     """
-    S, B = where[AT.S], where[AT.B]
-    if most == 0 or int64s(where[AT.fixed], S, FIXED)[s, IS_LEAF] == 0:
+    if most == 0.0 or int64(int64(at, AT.fixed), FIXED * s + IS_LEAF) == 0:
         return
-    results = uint32s(where[AT.leaf_hist] + e * where[AT.leaf_step_e] + s * where[AT.leaf_step_s], B)
-    total, span = (
-        int64s(where[AT.leaf_sum], where[AT.E], B)[e],
-        int64s(where[AT.leaf_span], where[AT.E] * S, 2)[e * S + s],
-    )
-    low, high, found = span[0], span[1], 0
+    B = int64(at, AT.B)
+    results = int64(at, AT.leaf_hist) + e * int64(at, AT.leaf_step_e) + s * int64(at, AT.leaf_step_s)
+    total, span = int64(at, AT.leaf_sum) + 4 * e * B, int64(at, AT.leaf_span) + 16 * (e * int64(at, AT.S) + s)
+    low, high, found = int64(span, 0), int64(span, 1), 0
     for b in range(low, high):
-        total[b] += results[b]
-        found += results[b]
+        put_uint32(total, b, uint32(total, b) + uint32(results, b))
+        found += uint32(results, b)
     if found >= most:
         return
-    for b in range(low):
-        if results[b] > 0:
-            total[b] += results[b]
-            span[0] = min(span[0], b)
-    for b in range(high, B):
-        if results[b] > 0:
-            total[b] += results[b]
-            span[1] = b + 1
+    for b in range(B):
+        if (b < low or b >= high) and uint32(results, b) > 0:
+            put_uint32(total, b, uint32(total, b) + uint32(results, b))
+            put_int64(span, 0, min(int64(span, 0), b))
+            put_int64(span, 1, max(int64(span, 1), b + 1))
 
 
 @_inner
-def _show_cluster(where, e, row):
+def _show_cluster(at, e, row):
     """What an info shows of the whole cluster."""
-    E, C = where[AT.E], where[AT.C]
-    row[T_NS] = int64s(where[AT.t_t_ns], E, 1)[e, 0]
-    row[WINDOW_NS] = int64s(where[AT.t_window_ns], E, 1)[e, 0]
-    row[GENERATED] = int64s(where[AT.t_generated], E, C)[e].sum()
-    row[RESULTS_ON_TIME] = int64s(where[AT.t_on_time_results], E, C)[e].sum()
-    row[RESULTS_LATE] = int64s(where[AT.t_late], E, C)[e].sum()
-    row[RESULTS_DROPPED] = int64s(where[AT.t_dropped], E, C)[e].sum()
-    row[RESULTS_MISSED] = int64s(where[AT.t_missed], E, C)[e].sum()
-    row[RESULTS_LOST] = int64s(where[AT.t_lost_results], E, C)[e].sum()
-    row[IN_FLIGHT] = int64s(where[AT.t_in_flight], E, C)[e].sum()
-    row[OVERDUE] = int64s(where[AT.t_overdue], E, C)[e].sum()
+    put_float64(row, T_NS, int64(int64(at, AT.t_t_ns), e))
+    put_float64(row, WINDOW_NS, int64(int64(at, AT.t_window_ns), e))
+    put_float64(row, GENERATED, _over_cameras(at, e, int64(at, AT.t_generated)))
+    put_float64(row, RESULTS_ON_TIME, _over_cameras(at, e, int64(at, AT.t_on_time_results)))
+    put_float64(row, RESULTS_LATE, _over_cameras(at, e, int64(at, AT.t_late)))
+    put_float64(row, RESULTS_DROPPED, _over_cameras(at, e, int64(at, AT.t_dropped)))
+    put_float64(row, RESULTS_MISSED, _over_cameras(at, e, int64(at, AT.t_missed)))
+    put_float64(row, RESULTS_LOST, _over_cameras(at, e, int64(at, AT.t_lost_results)))
+    put_float64(row, IN_FLIGHT, _over_cameras(at, e, int64(at, AT.t_in_flight)))
+    put_float64(row, OVERDUE, _over_cameras(at, e, int64(at, AT.t_overdue)))
+
+
+@_inner
+def _over_cameras(at, e, counts):
+    total, C = 0, int64(at, AT.C)
+    for c in range(C):
+        total += int64(counts, e * C + c)
+    return total
+
+
+def _source_number() -> int:
+    """Changes with anything that the compiled code is made of: Numba's cache looks at the entry points' file only."""
+    digest = hashlib.sha256()
+    for file in (Path(__file__), Path(addresses.__file__), Path(settings.__file__)):
+        digest.update(file.read_bytes())
+    return int.from_bytes(digest.digest()[:7], "big")
+
+
+def _entry_points(source: int) -> tuple[Any, Any]:
+    # A closure's variables are part of its key in the cache.
+    @_entry
+    def decide(where, actions, columns):
+        table, chosen = where.ctypes.data, actions.ctypes.data
+        return _decide(table, chosen, columns.ctypes.data, columns.shape[0]) + source * 0
+
+    @_entry
+    def observe(where, head, todo, observation, reward, values):
+        results = observation.ctypes.data, reward.ctypes.data, values.ctypes.data
+        return _observe(where.ctypes.data, head, todo.ctypes.data, *results) + source * 0
+
+    return decide, observe
+
+
+#: `_decide` and `_observe`, compiled on first use and cached on disk.
+decide, observe = _entry_points(_source_number())

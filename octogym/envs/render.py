@@ -47,11 +47,6 @@ class Renderer:
             raise ValueError(f"render_mode = {mode!r}; allowed: None, {', '.join(map(repr, RENDER_MODES))}")
         self._core, self._mode = core, mode
 
-    def after_step(self) -> None:
-        """In human mode the display follows every step."""
-        if self._mode == "human":
-            self.render()
-
     def render(self, e: int = 0) -> str | np.ndarray | None:
         if self._mode is None:
             logger.warn('render() does nothing without a render mode; make the environment with render_mode="ansi"')

@@ -52,6 +52,10 @@ class Rows:
             self.observation_space = stacked(one, S)
             self.action_space = spaces.MultiDiscrete(core.accepted.ravel())
         self._shape = (self.count, *self.action_space.shape)
+        self._wide = (self.count, *self.observation_space.shape)
+        names = {name: None for key in core.constants.keys for name in (key, "_" + key)}
+        #: Keys of a vector environment's infos, without and with an episode's end.
+        self.names, self.last_names = names, {**names, "figures": None, "_figures": None}
 
     def act(self, actions: np.ndarray) -> None:
         """Decide what integer `actions` [count, n] ask for.
@@ -69,15 +73,14 @@ class Rows:
         if self.others is not None:
             self.others.decide()
             columns = self.columns
-        wanted = actions.astype(np.int64, copy=False).reshape(self.core.E, len(self.columns), 3)
-        self.core.decide(np.ascontiguousarray(wanted), columns)
+        self.core.decide(actions.reshape(self.core.E, len(self.columns), 3), columns)
 
     def observation(self, frame: Frame) -> np.ndarray:
         """[count, ...]; an array of this frame."""
         x = frame.observation
         if self.layout == "envs":
             return np.ascontiguousarray(x[:, self.agent])
-        return x.reshape(self.count, *self.observation_space.shape)
+        return x.reshape(self._wide)
 
     def reward(self, frame: Frame) -> np.ndarray:
         """float32 [count]; of "central" the mean over the instances whose devices are there."""
@@ -166,16 +169,14 @@ class Central:
 class Stacked:
     """Source of a vector environment's infos: key -> array [count, ...], `_key` -> bool [count], which rows have it.
 
-    `mask` bool [count]: the rows that this frame is about; `extra`: what else to show, with its masks.
+    `mask` bool [count]: the rows that this frame is about (all if None).
     """
 
     def __init__(self, rows: Rows, frame: Frame, mask: np.ndarray | None = None) -> None:
         self._rows, self._frame, self._mask = rows, frame, mask
-        keys = [*frame.keys, *(["figures"] if frame.figures else [])]
-        self._names = dict.fromkeys(name for key in keys for name in (key, "_" + key))
 
     def names(self, row: int) -> Mapping[str, Any]:
-        return self._names
+        return self._rows.last_names if self._frame.figures else self._rows.names
 
     def first(self, row: int) -> tuple[str, Any]:
         return "t_s", self._rows.table(self._frame, "t_s")

@@ -51,7 +51,8 @@ class _OneRow(gymnasium.Env[np.ndarray, np.ndarray]):
         if self._rows.others is not None:
             self._rows.others.reset(seed)
         self._over = False
-        self._renderer.after_step()
+        if self.render_mode == "human":
+            self.render()
         return self._rows.observation(frame)[0], self._rows.info(frame, 0)
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -69,7 +70,8 @@ class _OneRow(gymnasium.Env[np.ndarray, np.ndarray]):
         if rows.others is not None:
             rows.others.learn(frame)
         self._over = frame.truncated is not None
-        self._renderer.after_step()
+        if self.render_mode == "human":
+            self.render()
         return rows.observation(frame)[0], float(rows.reward(frame)[0]), False, self._over, rows.info(frame, 0)
 
     def render(self) -> Any:

@@ -95,7 +95,7 @@ class BatchingVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self.single_action_space = self._rows.action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._ended = np.zeros(core.E, bool)
+        self._ended = self._nobody = np.zeros(core.E, bool)
 
     @property
     def scenario(self) -> Scenario:
@@ -121,7 +121,7 @@ class BatchingVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             about = _row_mask(options.pop("reset_mask"), self.num_envs)
             mask = clusters_of(about, self._rows)
         frame = self._core.reset(seed, mask, options)
-        self._ended[mask if mask is not None else slice(None)] = False
+        self._ended = self._nobody if mask is None else self._ended & ~mask
         if self._rows.others is not None and (mask is None or mask.all()):
             self._rows.others.reset(int(seed) if isinstance(seed, (int, np.integer)) else None)
         return self._rows.observation(frame), self._infos(frame, about)
@@ -137,7 +137,7 @@ class BatchingVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if core.frame is None:
             raise ResetNeeded("step: no episode has begun; call reset() first")
         restart = None
-        if self._ended.any():
+        if self._ended is not self._nobody and self._ended.any():
             if self._mode is AutoresetMode.DISABLED:
                 over = np.nonzero(self._ended)[0].tolist()
                 raise ResetNeeded(
@@ -153,7 +153,7 @@ class BatchingVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         terminated = np.zeros(self.num_envs, bool)
         reward = rows.reward(frame)
         if frame.truncated is None:
-            self._ended = np.zeros(core.E, bool)
+            self._ended = self._nobody
             return rows.observation(frame), reward, terminated, terminated.copy(), self._infos(frame)
         self._ended = frame.truncated
         truncated = frame.truncated[rows.environment]
@@ -162,7 +162,7 @@ class BatchingVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         final, frame = frame, core.reset(None, self._ended)
         if rows.others is not None and self._ended.all():
             rows.others.reset(None)
-        self._ended = np.zeros(core.E, bool)
+        self._ended = self._nobody
         infos = self._infos(frame)
         last = np.full(self.num_envs, None, object)
         observation = rows.observation(final)
@@ -189,7 +189,7 @@ class BatchingVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         return self._rows.action_masks()
 
     def _infos(self, frame: Frame, about: np.ndarray | None = None) -> LazyDict:
-        return LazyDict.of(Stacked(self._rows, frame, about))
+        return LazyDict.of_rows(Stacked(self._rows, frame, about), (0,), {})[0]
 
 
 def clusters_of(about: np.ndarray, rows: Rows) -> np.ndarray:

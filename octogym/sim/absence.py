@@ -90,13 +90,13 @@ def lose_batches(m, cells, tab, log, s, batch, now):
 def empty_instance(m, cells, tab, log, s, now):
     """All that instance s holds is lost."""
     i = HEADER + s * INST
-    if m[i + Q1_N] > 0:
+    if m[i + Q1_HEAD] != NIL:
         end_chain(m, cells, tab, log, s, m[i + Q1_HEAD], now, LOST, FATE_LOST, CAM_LOST)
     for k in range(MAX_THREADS):
-        if m[i + PRE_DONE + THREAD * k] != INF:
+        if m[i + PRE_DONE + THREAD * k] != INF and m[i + PRE_ITEM + THREAD * k] != NIL:
             cells[m[i + PRE_ITEM + THREAD * k] + NEXT] = NIL
             end_chain(m, cells, tab, log, s, m[i + PRE_ITEM + THREAD * k], now, LOST, FATE_LOST, CAM_LOST)
-            m[i + PRE_DONE + THREAD * k] = INF
+        m[i + PRE_DONE + THREAD * k] = INF
     if m[i + FRAME_N] > 0:
         end_chain(m, cells, tab, log, s, m[i + FRAME_HEAD], now, LOST, FATE_LOST, CAM_LOST)
     if m[i + HAND_FRAMES] > 0:
@@ -115,7 +115,7 @@ def empty_instance(m, cells, tab, log, s, now):
     m[i + Q1_N] = m[i + Q3_N] = m[i + Q4_N] = m[i + PRE_BUSY] = m[i + FRAME_N] = 0
     m[i + HAND_FRAMES] = m[i + HAND_IMAGES] = m[i + IN_LANE] = 0
     m[i + HAND_DUE] = INF
-    m[i + INFER] = m[i + HAND_HEAD] = NIL
+    m[i + INFER] = m[i + HAND_HEAD] = m[i + Q1_HEAD] = NIL
     m[i + INFER_FREE] = now
 
 

@@ -131,10 +131,10 @@ def all_overdue(m, cells, tab, now):
         i = HEADER + s * INST
         if m[i + IN_STAGE] == 0:
             continue
-        if m[i + Q1_N] > 0:
+        if m[i + Q1_HEAD] != NIL:
             count_overdue(m, cells, tab, m[i + Q1_HEAD], now)
         for k in range(m[i + PRE_HIGH]):
-            if m[i + PRE_DONE + THREAD * k] != INF:
+            if m[i + PRE_DONE + THREAD * k] != INF and m[i + PRE_ITEM + THREAD * k] != NIL:
                 cells[m[i + PRE_ITEM + THREAD * k] + NEXT] = NIL
                 count_overdue(m, cells, tab, m[i + PRE_ITEM + THREAD * k], now)
         if m[i + FRAME_N] > 0:

@@ -82,10 +82,13 @@ def schedule_gpu(m, tab, gpu, now):
     time = INF
     if n > 0:
         least = m[state + GPU_WORK]
-        for k in range(1, n):
-            least = min(least, m[state + GPU_WORK + k])
-        rate = speed(tab, n)
-        time = now + max(0, (least + rate - 1) // rate)
+        if n == 1:
+            time = now + max(0, (least + WORK - 1) // WORK)
+        else:
+            for k in range(1, n):
+                least = min(least, m[state + GPU_WORK + k])
+            rate = speed(tab, n)
+            time = now + max(0, (least + rate - 1) // rate)
     set_timer(m, tab, tab[N_INST] + gpu, time)
 
 

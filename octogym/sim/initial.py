@@ -61,6 +61,8 @@ from octogym.sim.layout import (
     PRE,
     PRE_DONE,
     PRE_HIGH,
+    PRE_ITEM,
+    Q1_HEAD,
     R_SHARE,
     R_WORDS,
     ROUTE,
@@ -92,12 +94,13 @@ def set_up(m, cells, tab, n_cells, seed):
         m[i + PRE] = m[i + SHOWN_PRE] = m[i + PRE_HIGH] = tab[initial + 2]
         m[i + POST] = m[i + SHOWN_POST] = m[i + POST_HIGH] = tab[initial + 3]
         m[i + TIMEOUT] = tab[initial + 4]
-        m[i + ASKED_PRE] = m[i + ASKED_POST] = m[i + INFER] = m[i + HAND_HEAD] = NIL
+        m[i + ASKED_PRE] = m[i + ASKED_POST] = m[i + INFER] = m[i + HAND_HEAD] = m[i + Q1_HEAD] = NIL
         m[i + HAND_DUE] = INF
         m[i + HIST_LOW] = m[i + LEAF_LOW] = BINS
         m[i + HIST_HIGH] = m[i + LEAF_HIGH] = -1
         for k in range(MAX_THREADS):
             m[i + PRE_DONE + THREAD * k] = INF
+            m[i + PRE_ITEM + THREAD * k] = NIL
             m[i + POST_BATCH + THREAD * k] = m[i + LATENCY + THREAD * k] = NIL
     for gpu in range(tab[N_GPU]):
         m[tab[O_GPU] + gpu * GPU + GPU_HEAD] = NIL

@@ -76,24 +76,54 @@ def start_pre(m, cells, tab, s, thread, image, now):
 
 
 @jit
-def take_from_q1(m, cells, i, n):
-    """The oldest requests of Q1, as many as its first run has but at most n, as one run."""
+def first_of_q1(m, cells, i, n):
+    """The first run of Q1, or its first n requests if it has more."""
     head = m[i + Q1_HEAD]
-    have = cells[head + RUN_N]
-    if have > n:
-        head = split(m, cells, head, n)
-    else:
-        n = have
-        m[i + Q1_HEAD] = cells[head + NEXT]
-        cells[head + NEXT] = NIL
-    m[i + Q1_N] -= n
+    if cells[head + RUN_N] > n:
+        return split(m, cells, head, n)
+    m[i + Q1_HEAD] = cells[head + NEXT]
+    cells[head + NEXT] = NIL
     return head
+
+
+@jit
+def take_from_q1(m, cells, i, n):
+    """The oldest requests that wait in Q1, as many as its first run has but at most n, as one run."""
+    run = first_of_q1(m, cells, i, n)
+    m[i + Q1_N] -= cells[run + RUN_N]
+    return run
+
+
+@jit
+def append_to_q1(m, cells, i, run):
+    if m[i + Q1_HEAD] == NIL:
+        m[i + Q1_HEAD] = run
+    else:
+        cells[m[i + Q1_TAIL] + NEXT] = run
+    m[i + Q1_TAIL] = run
+
+
+@jit
+def fifo(m, tab, i):
+    """Whether images pass in order and one by one: one thread, one image a frame, no timeout. Then the image in service stays
+    the first of Q1's list (PRE_ITEM is NIL, Q1_N does not count it), and whole runs move at once."""
+    return m[i + PRE_HIGH] == 1 and m[i + PACK] == 1 and m[i + TIMEOUT] == 0 and not tab[EXP_PRE]
+
+
+@jit
+def take_out(m, cells, i):
+    """The image in service leaves Q1's list, if it is there."""
+    if m[i + PRE_BUSY] == 1 and m[i + PRE_DONE] != INF and m[i + PRE_ITEM] == NIL:
+        m[i + PRE_ITEM] = first_of_q1(m, cells, i, ONE)
 
 
 @jit
 def fill_threads(m, cells, tab, s, now):
     """Idle pre threads take from Q1; only a change of settings leaves both."""
     i = HEADER + s * INST
+    if fifo(m, tab, i):
+        return
+    take_out(m, cells, i)
     for thread in range(m[i + PRE]):
         if m[i + PRE_DONE + THREAD * thread] == INF and m[i + Q1_N] > 0:
             start_pre(m, cells, tab, s, thread, take_from_q1(m, cells, i, ONE), now)
@@ -101,26 +131,31 @@ def fill_threads(m, cells, tab, s, now):
 
 @jit
 def advance_fifo(m, cells, tab, log, s, until):
-    """`advance_pre` for the common case: one thread, one image a frame, no timeout. Whole runs move at once."""
+    """`advance_pre` where images pass in order."""
     i = HEADER + s * INST
     while m[i + PRE_DONE] <= until:
         done, service = m[i + PRE_DONE], m[i + PRE_TIME]
         n = min(1 + m[i + Q1_N], m[i + BATCH] - m[i + HAND_FRAMES])
         if n > 1 and service > 0:
             n = min(n, 1 + (until - done) // service)
-        add_to_hand(m, cells, i, m[i + PRE_ITEM], done)
-        left = n - 1
+        left = n
+        if m[i + PRE_ITEM] != NIL:
+            add_to_hand(m, cells, i, m[i + PRE_ITEM], done)
+            m[i + PRE_ITEM] = NIL
+            left -= 1
         while left > 0:
-            run = take_from_q1(m, cells, i, left)
+            run = first_of_q1(m, cells, i, left)
             left -= cells[run + RUN_N]
             add_to_hand(m, cells, i, run, done)
         m[i + HAND_FRAMES] += n
         m[i + HAND_IMAGES] += n
         done += (n - 1) * service
-        m[i + PRE_BUSY] = 0
-        if m[i + Q1_N] > 0:
-            start_pre(m, cells, tab, s, ZERO, take_from_q1(m, cells, i, ONE), done)
+        if m[i + Q1_N] >= n:
+            m[i + Q1_N] -= n
+            m[i + PRE_DONE] = done + service
         else:
+            m[i + Q1_N] = 0
+            m[i + PRE_BUSY] = 0
             m[i + PRE_DONE] = INF
         if m[i + HAND_FRAMES] >= m[i + BATCH]:
             close_hand(m, cells, tab, log, s, done)
@@ -164,7 +199,7 @@ def advance_any(m, cells, tab, log, s, until):
 def advance_pre(m, cells, tab, log, s, until):
     """Bring pre-processing and the hand up to `until`, included."""
     i = HEADER + s * INST
-    if m[i + PRE_HIGH] == 1 and m[i + PACK] == 1 and m[i + TIMEOUT] == 0 and not tab[EXP_PRE]:
+    if fifo(m, tab, i):
         advance_fifo(m, cells, tab, log, s, until)
     else:
         advance_any(m, cells, tab, log, s, until)
@@ -174,6 +209,7 @@ def advance_pre(m, cells, tab, log, s, until):
 def drop_from_q1(m, cells, tab, log, s, n, now):
     """Q1 is n over its capacity: the oldest go."""
     i = HEADER + s * INST
+    take_out(m, cells, i)
     while n > 0:
         run = take_from_q1(m, cells, i, n)
         n -= cells[run + RUN_N]
@@ -186,6 +222,7 @@ def receive(m, cells, tab, log, s, run, now, checked):
     """A chain of runs arrives at instance s. `checked`: through a receiver, which drops the late."""
     i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS
     advance_pre(m, cells, tab, log, s, now)
+    in_order = fifo(m, tab, i)
     born_after = now - tab[a + I_LATE_AFTER] if checked and tab[LAZY] else -INF
     while run != NIL:
         after = cells[run + NEXT]
@@ -198,19 +235,24 @@ def receive(m, cells, tab, log, s, run, now, checked):
             run = after
             continue
         m[i + IN_STAGE] += n
-        if m[i + Q1_N] == 0:
-            for thread in range(m[i + PRE]):
-                if n > 0 and m[i + PRE_DONE + THREAD * thread] == INF:
-                    n -= 1
-                    image = run if n == 0 else split(m, cells, run, ONE)
-                    start_pre(m, cells, tab, s, thread, image, now)
-        if n > 0:
+        if in_order:
+            append_to_q1(m, cells, i, run)
+            if m[i + PRE_BUSY] == 0:
+                n -= 1
+                m[i + PRE_BUSY] = 1
+                m[i + PRE_ITEM] = NIL
+                m[i + PRE_DONE] = now + m[i + PRE_TIME]
+        else:
             if m[i + Q1_N] == 0:
-                m[i + Q1_HEAD] = run
-            else:
-                cells[m[i + Q1_TAIL] + NEXT] = run
-            m[i + Q1_TAIL] = run
-            m[i + Q1_N] += n
+                for thread in range(m[i + PRE]):
+                    if n > 0 and m[i + PRE_DONE + THREAD * thread] == INF:
+                        n -= 1
+                        image = run if n == 0 else split(m, cells, run, ONE)
+                        start_pre(m, cells, tab, s, thread, image, now)
+            if n > 0:
+                append_to_q1(m, cells, i, run)
+        m[i + Q1_N] += n
+        if m[i + Q1_N] > tab[a + I_CAP1]:
             drop_from_q1(m, cells, tab, log, s, m[i + Q1_N] - tab[a + I_CAP1], now)
         run = after
     # With one thread, more requests do not change a time once found, unless a timeout is due before the batch is full.

@@ -160,10 +160,15 @@ def check_settings(make_backend: MakeBackend, seed: int = 0, steps: int = 20) ->
     backend = make_backend(2)
     cluster = backend.cluster
     before = backend.reset(seed).copy()
+    returned = backend.reset(seed)
+    arrays: dict[str, np.ndarray] = {}
     for k in range(steps):
         decision = random_decision(cluster, seed + np.arange(2), k)
         given = decision.copy()
         t = backend.step(decision)
+        replaced = [name for name, array in arrays.items() if t is returned and getattr(t, name) is not array]
+        require(not replaced, rules.BACKEND_KEEPS_ARRAYS, f"step {k}: {replaced}")
+        returned, arrays = t, {field.name: getattr(t, field.name) for field in fields(Telemetry)}
         found = difference(decision, given)
         require(found is None, rules.BACKEND_DECISION, f"step {k}: {found}")
         # With a delay of one step it is the decision before that counts; that is checked by its effect only.

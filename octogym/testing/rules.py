@@ -27,6 +27,7 @@ ENV_RESULTS = "generated = on time + late + dropped + missed + lost + in flight,
 # Backends.
 BACKEND_API = "a backend follows octogym.cluster.backend.Backend"
 BACKEND_ARRAYS = "telemetry arrays have the documented shapes and types"
+BACKEND_KEEPS_ARRAYS = "a Telemetry keeps its arrays: a step writes into them, or returns another Telemetry"
 BACKEND_START = "reset() returns the state at time 0: counters 0, the scenario's initial settings in force"
 BACKEND_PERIOD = "step() advances every environment by exactly one period"
 BACKEND_DETERMINISM = "same seed, same decisions, same bytes, over several episodes"

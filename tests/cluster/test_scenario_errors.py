@@ -255,6 +255,12 @@ DAMAGE = {
     ),
     "split": (top('split = "validation"'), "split", "validation", "all, train, test"),
     "traces": (swap('"file:rates.csv"', '"reel"'), "traces", "reel", "did you mean 'real'"),
+    "kind of synthetic traces": (
+        swap('"file:rates.csv"', '"synthetic:busty"'),
+        "traces",
+        "synthetic:busty",
+        "did you mean 'bursty'",
+    ),
     "trace file": (swap('"file:rates.csv"', '"file:speeds.csv"'), "traces", "file:speeds.csv", "a file or folder"),
     "trace file's rate": (swap("rate_hz=10", "hz=ten"), "traces", "file:counts.json?hz=ten", "rate_hz=NUMBER"),
     "include": (top('include = ["other.toml"]'), "include", "other.toml", "a file beside gate.toml"),

@@ -8,6 +8,7 @@ from gymnasium import spaces
 
 from octogym.cluster.telemetry import Telemetry
 from octogym.envs import batching_v0
+from octogym.envs.vector import BatchingVectorEnv
 from tests.envs.toy_backend import ToyBackend
 
 BOX = spaces.Box(0, 1000, (2,), np.float32)
@@ -80,3 +81,14 @@ def test_wrong_arguments_are_refused() -> None:
         batching_v0.parallel_env(backend=ToyBackend(), observation=arrivals_and_first)
     with pytest.raises(ValueError, match="observation_space goes with observation="):
         batching_v0.parallel_env(backend=ToyBackend(), observation_space=BOX)
+
+
+def test_a_reset_of_one_cluster_leaves_the_others_observations() -> None:
+    env = BatchingVectorEnv(
+        backend=ToyBackend(num_envs=3), rows="central", observation=arrivals_and_first, observation_space=BOX
+    )
+    env.reset(seed=0)
+    before = env.step(np.zeros((3, 9), np.int64))[0]
+    after, _ = env.reset(options={"reset_mask": np.array([False, True, False])})
+    assert env.observation_space.contains(after) and after.shape == (3, 6)
+    assert np.array_equal(after[[0, 2]], before[[0, 2]]) and not after[1, ::2].any() and before[1, ::2].any()

@@ -117,6 +117,13 @@ class OwnMind(ToyBackend):
         return t
 
 
+class Replaces(ToyBackend):
+    def step(self, decision: Decision) -> Telemetry:
+        t = super().step(decision)
+        t.lost = t.lost.copy()
+        return t
+
+
 class Scribbles(ToyBackend):
     def step(self, decision: Decision) -> Telemetry:
         t = super().step(decision)
@@ -150,6 +157,7 @@ class Forgetful(ToyBackend):
         (WrongTotal, rules.BACKEND_TOTALS),
         (BusyGhost, rules.BACKEND_ABSENT),
         (OwnMind, rules.BACKEND_SETTINGS),
+        (Replaces, rules.BACKEND_KEEPS_ARRAYS),
         (Scribbles, rules.BACKEND_DECISION),
         (Forgetful, rules.BACKEND_SNAPSHOT),
     ],

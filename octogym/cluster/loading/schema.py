@@ -200,7 +200,7 @@ PROGRAMME = {
             "factor": Key("range", REQUIRED, "factor on the objects where it is", low=0, high=100),
             "cameras": Key("strings", ["*"], "which cameras (patterns)"),
         },
-        "crowds that move: each is at one of its cameras at a time, so that the site's load is steadier than a camera's",
+        "crowds that move: each is at one of its cameras at a time, so that a site's load is steadier than a camera's",
         optional=True,
     ),
     "day": Table(

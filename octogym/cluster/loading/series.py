@@ -14,7 +14,8 @@ from octogym.cluster.traces import AvailabilitySeries, CountSeries, RateSeries, 
 from octogym.cluster.workload import CountTable, RateTable
 
 FILE = "file:"
-KINDS = ("auto", "real", "synthetic")
+SETS = ("auto", "real", "synthetic")
+SYNTHETIC = "synthetic:"
 
 
 def trace_set(document: Document, data: Dict[str, Any]) -> Tuple[TraceSet, str, bool]:
@@ -25,26 +26,33 @@ def trace_set(document: Document, data: Dict[str, Any]) -> Tuple[TraceSet, str, 
     words: List[str] = []
     synthetic = False
     for item in data["traces"]:
-        if item in KINDS:
-            kind = item if item != "auto" else ("synthetic" if find_data() is None else "real")
-            synthetic = synthetic or kind == "synthetic"
-            found = _synthetic(data["trace_seed"]) if kind == "synthetic" else _real(document)
-            words.append(f"synthetic, seed {data['trace_seed']}" if kind == "synthetic" else "real")
+        if item == "auto":
+            item = "synthetic" if find_data() is None else "real"
+        if item == "real":
+            found = _real(document)
+            words.append("real")
+        elif item == "synthetic" or item.startswith(SYNTHETIC):
+            found = _synthetic(document, data["trace_seed"], item)
+            words.append(f"{item}, seed {data['trace_seed']}")
+            synthetic = True
         elif item.startswith(FILE):
             found = _file(document, item)
             words.append(item)
         else:
-            raise document.error(("traces",), item, choices(item, [*KINDS, "file:PATH", "file:PATH?rate_hz=NUMBER"]))
+            raise document.error(("traces",), item, choices(item, [*SETS, "synthetic:KIND", "file:PATH"]))
         counts.update(found.counts)
         rates.update(found.rates)
         availability.update(found.availability)
     return TraceSet(counts, rates, availability), ", ".join(words), synthetic
 
 
-def _synthetic(seed: int) -> TraceSet:
-    from octogym.cluster.traces.synthetic import synthetic_set  # only where it is asked for
+def _synthetic(document: Document, seed: int, item: str) -> TraceSet:
+    from octogym.cluster.traces.synthetic import KINDS, synthetic_set  # only where it is asked for
 
-    return synthetic_set(seed)
+    kind = item[len(SYNTHETIC) :] or KINDS[0]
+    if kind not in KINDS:
+        raise document.error(("traces",), item, choices(kind, KINDS, f"{SYNTHETIC}KIND, one of"))
+    return synthetic_set(seed, kind)
 
 
 def _real(document: Document) -> TraceSet:
