@@ -122,7 +122,9 @@ class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
     `post`, `timeout_s` (0 none, -1 deadline batching) and `set_by` (0 host, 1 onboard agent, 2 safe settings);
     `rate`, `net_rate` (requests/s), `latency_s`, `queues` (Q1 to Q5); of the window `arrived`, `executed`,
     `completed`, `on_time`, `dropped_full`, `dropped_late`, `dropped_out`, `failed`, `lost`, and `in_stage` after it;
-    `slo_s`, `budget_s` (time that a request needs from here on); `results`: leaf results of the whole cluster.
+    `slo_s`, `budget_s` (time that a request needs from here on); of all pipelines' leaf results
+    in the window `results_generated`, `results_on_time`, `results_late`, `results_dropped`, `results_missed`,
+    `results_lost`, and `results_in_flight`, `results_overdue` (of those in flight, past the SLO) after it.
 
     ## Vectorized environment
 

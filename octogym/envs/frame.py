@@ -12,9 +12,6 @@ from numpy import empty
 from octogym.envs import kernels as k
 from octogym.envs.lazy import LazyDict
 
-#: Names of what an info shows of the whole cluster in one window (leaf results).
-RESULTS = ("generated", "on_time", "late", "dropped", "missed", "lost", "in_flight", "overdue")
-
 
 def _timeout_s(value: float) -> float:
     return value / 1e9 if value >= 0 else -1.0
@@ -51,6 +48,19 @@ COLUMNS: dict[str, tuple[int, Callable[[Any], Any]]] = {
     "lost": (k.LOST, int),
     "in_stage": (k.IN_STAGE, int),
 }
+#: The same of the cluster's row: `results_*` are leaf results of all pipelines in the window.
+CLUSTER: dict[str, tuple[int, Callable[[Any], Any]]] = {
+    "t_s": (k.T_NS, _seconds),
+    "window_s": (k.WINDOW_NS, _seconds),
+    "results_generated": (k.GENERATED, int),
+    "results_on_time": (k.RESULTS_ON_TIME, int),
+    "results_late": (k.RESULTS_LATE, int),
+    "results_dropped": (k.RESULTS_DROPPED, int),
+    "results_missed": (k.RESULTS_MISSED, int),
+    "results_lost": (k.RESULTS_LOST, int),
+    "results_in_flight": (k.IN_FLIGHT, int),
+    "results_overdue": (k.OVERDUE, int),
+}
 #: Keys that every info has; `action_mask` and `figures` come and go.
 KEYS = (
     "t_s",
@@ -59,7 +69,8 @@ KEYS = (
     *("active", "pack", "batch", "pre", "post", "timeout_s", "set_by"),
     *("rate", "net_rate", "latency_s", "queues"),
     *("arrived", "executed", "completed", "on_time", "dropped_full", "dropped_late", "dropped_out", "failed", "lost"),
-    *("in_stage", "slo_s", "budget_s", "results"),
+    *("in_stage", "slo_s", "budget_s"),
+    *[key for key in CLUSTER if key.startswith("results_")],
 )
 
 
@@ -136,19 +147,15 @@ class Frame:
             column, show = COLUMNS[key]
             return show(self.values.item(e, s, column))
         fixed = self.constants.fixed
-        if key == "t_s":
-            return self.first(row)[1]
-        if key == "window_s":
-            return self.values.item(e, -1, k.WINDOW_NS) / 1e9
+        if key in CLUSTER:
+            column, show = CLUSTER[key]
+            return show(self.values.item(e, -1, column))
         if key == "queues":
             return tuple(map(int, self.values[e, s, k.QUEUES : k.QUEUES + 5].tolist()))
         if key == "slo_s":
             return fixed.item(s, k.SLO_NS) / 1e9
         if key == "budget_s":
             return fixed.item(s, k.BUDGET_NS) / 1e9
-        if key == "results":
-            counts = self.values[e, -1, k.GENERATED : k.SUMS].tolist()
-            return {name: int(count) for name, count in zip(RESULTS, counts, strict=True)}
         if key == "action_mask":
             assert self.constants.masks is not None
             return tuple(mask.copy() for mask in self.constants.masks[s])

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from octogym.cluster.backend import Policy
 from octogym.envs import kernels as k
 from octogym.envs.core import BatchingCore
-from octogym.envs.frame import COLUMNS, RESULTS, Frame
+from octogym.envs.frame import CLUSTER, COLUMNS, Frame
 from octogym.envs.lazy import LazyDict
 from octogym.envs.others import Others
 from octogym.envs.spaces import HEADS, stacked
@@ -119,8 +119,9 @@ class Rows:
     def table(self, frame: Frame, key: str) -> np.ndarray:
         """What infos show under `key`, as one new array [count, ...] ("central": [count, S, ...])."""
         core, fixed = self.core, frame.constants.fixed
-        if key in ("t_s", "window_s"):
-            per_env = frame.values[:, -1, k.T_NS if key == "t_s" else k.WINDOW_NS] / 1e9
+        if key in CLUSTER:
+            per_env = frame.values[:, -1, CLUSTER[key][0]]
+            per_env = per_env / 1e9 if key.endswith("_s") else per_env.astype(np.int64)
             return per_env[self.environment] if self.layout == "agents" else per_env
         if key == "action_mask":
             return self.action_masks()
@@ -142,11 +143,6 @@ class Rows:
             return x[:, self.agent].copy()
         return x.reshape(self.count, *x.shape[2:]).copy() if self.layout == "agents" else x.copy()
 
-    def results(self, frame: Frame) -> dict[str, np.ndarray]:
-        """Leaf results of each row's cluster by name, int64 [count]."""
-        per_row = frame.values[self.environment, -1, k.GENERATED : k.SUMS].astype(np.int64)
-        return {name: per_row[:, n].copy() for n, name in enumerate(RESULTS)}
-
 
 class Central:
     """Source of the infos of "central" rows: values per agent, [S, ...]."""
@@ -161,7 +157,7 @@ class Central:
         return self._frame.first(row * self._rows.core.S)
 
     def value(self, key: str, row: int) -> Any:
-        if key in ("t_s", "window_s", "results", "figures"):
+        if key in CLUSTER or key == "figures":
             return self._frame.value(key, row * self._rows.core.S)
         return self._rows.table(self._frame, key)[row].copy()
 
@@ -187,10 +183,6 @@ class Stacked:
             return self._ended()
         if key.startswith("_"):
             return self._about()
-        if key == "results":
-            return {
-                name: part for n, x in rows.results(frame).items() for name, part in ((n, x), ("_" + n, self._about()))
-            }
         if key == "figures":
             return self._figures()
         return rows.table(frame, key)

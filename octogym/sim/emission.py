@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from octogym.sim.jit import jit
+from octogym.sim.jit import jit, small
 from octogym.sim.keys import children, children_key, fold, found, leaves
 from octogym.sim.layout import (
     A_GROUP,
@@ -57,7 +57,7 @@ from octogym.sim.runs import camera_of, leaves_each, request_key
 from octogym.sim.spreading import choose_route, reachable
 
 
-@jit
+@small
 def new_run(m, cells, parent, base, first, n, each, now):
     """A run of n crops of the image `parent`, which wait in the send queue from `now` on."""
     run = take_cell(m, cells)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from octogym.sim.intake import advance_pre
-from octogym.sim.jit import jit
+from octogym.sim.jit import jit, small
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
     A_GPU,
@@ -52,7 +52,7 @@ from octogym.sim.starting import schedule_start
 from octogym.sim.timers import set_timer
 
 
-@jit
+@small
 def speed(tab, n):
     """Work that each of n batches in service loses per ns."""
     if n <= 1 or not tab[CONTENTION]:
@@ -60,7 +60,7 @@ def speed(tab, n):
     return WORK * 10 // (n * (n + 9))
 
 
-@jit
+@small
 def settle(m, tab, gpu, now):
     """Account for the work done since the last change."""
     state = tab[O_GPU] + gpu * GPU
@@ -74,7 +74,7 @@ def settle(m, tab, gpu, now):
             m[state + GPU_WORK + k] -= done
 
 
-@jit
+@small
 def schedule_gpu(m, tab, gpu, now):
     """Timer of the GPU's next completion."""
     state = tab[O_GPU] + gpu * GPU
@@ -92,7 +92,7 @@ def schedule_gpu(m, tab, gpu, now):
     set_timer(m, tab, tab[N_INST] + gpu, time)
 
 
-@jit
+@small
 def start_inference(m, cells, tab, gpu, s, now):
     """Instance s gets a lane. The GPU's books must be settled."""
     i, state = HEADER + s * INST, tab[O_GPU] + gpu * GPU

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from octogym.sim.account import drop_batch
-from octogym.sim.jit import jit
+from octogym.sim.jit import jit, small
 from octogym.sim.layout import (
     A_INST,
     BATCH,
@@ -68,7 +68,7 @@ def close_hand(m, cells, tab, log, s, now):
     m[i + HAND_DUE] = INF
 
 
-@jit
+@small
 def deadline_of(m, cells, tab, s, item):
     """When deadline batching lets the batch of `item` go."""
     i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS
@@ -76,7 +76,7 @@ def deadline_of(m, cells, tab, s, item):
     return cells[item + RUN_BIRTH] + tab[a + I_SLO] - work * 12 // 10 - tab[a + I_LEAD]
 
 
-@jit
+@small
 def set_due(m, cells, tab, s, item, now):
     """Account in HAND_DUE for the images from `item` on, which are in the hand."""
     i = HEADER + s * INST
@@ -89,7 +89,7 @@ def set_due(m, cells, tab, s, item, now):
             item = cells[item + NEXT]
 
 
-@jit
+@small
 def add_to_hand(m, cells, i, run, now):
     """A run of images, each of a complete frame of its own or of the frame being handed over, joins the hand."""
     if m[i + HAND_HEAD] == NIL:

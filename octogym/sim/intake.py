@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from octogym.sim.account import end_run
 from octogym.sim.hand import add_to_hand, close_hand, frame_to_hand
-from octogym.sim.jit import jit
+from octogym.sim.jit import jit, small
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
     A_INST,
@@ -62,7 +62,7 @@ from octogym.sim.starting import ready_timer, schedule_start
 from octogym.sim.timers import timer
 
 
-@jit
+@small
 def start_pre(m, cells, tab, s, thread, image, now):
     """A pre thread begins with `image`, a run of one."""
     i = HEADER + s * INST
@@ -75,7 +75,7 @@ def start_pre(m, cells, tab, s, thread, image, now):
     m[i + PRE_BUSY] += 1
 
 
-@jit
+@small
 def first_of_q1(m, cells, i, n):
     """The first run of Q1, or its first n requests if it has more."""
     head = m[i + Q1_HEAD]
@@ -86,7 +86,7 @@ def first_of_q1(m, cells, i, n):
     return head
 
 
-@jit
+@small
 def take_from_q1(m, cells, i, n):
     """The oldest requests that wait in Q1, as many as its first run has but at most n, as one run."""
     run = first_of_q1(m, cells, i, n)
@@ -94,7 +94,7 @@ def take_from_q1(m, cells, i, n):
     return run
 
 
-@jit
+@small
 def append_to_q1(m, cells, i, run):
     if m[i + Q1_HEAD] == NIL:
         m[i + Q1_HEAD] = run
@@ -103,14 +103,14 @@ def append_to_q1(m, cells, i, run):
     m[i + Q1_TAIL] = run
 
 
-@jit
+@small
 def fifo(m, tab, i):
     """Whether images pass in order and one by one: one thread, one image a frame, no timeout. Then the image in service stays
     the first of Q1's list (PRE_ITEM is NIL, Q1_N does not count it), and whole runs move at once."""
     return m[i + PRE_HIGH] == 1 and m[i + PACK] == 1 and m[i + TIMEOUT] == 0 and not tab[EXP_PRE]
 
 
-@jit
+@small
 def take_out(m, cells, i):
     """The image in service leaves Q1's list, if it is there."""
     if m[i + PRE_BUSY] == 1 and m[i + PRE_DONE] != INF and m[i + PRE_ITEM] == NIL:
@@ -195,7 +195,7 @@ def advance_any(m, cells, tab, log, s, until):
             frame_to_hand(m, cells, tab, log, s, time)
 
 
-@jit
+@small
 def advance_pre(m, cells, tab, log, s, until):
     """Bring pre-processing and the hand up to `until`, included."""
     i = HEADER + s * INST

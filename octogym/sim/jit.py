@@ -11,3 +11,5 @@ _OPTIONS = {"error_model": "numpy", "boundscheck": False, "no_cpython_wrapper": 
 jit = numba.njit(**_OPTIONS)
 #: A link pasted into its only caller.
 inline = numba.njit(inline="always", **_OPTIONS)
+#: A function of a few lines on the hot path: LLVM puts it into every caller.
+small = numba.njit(forceinline=True, **_OPTIONS)

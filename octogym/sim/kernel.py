@@ -9,7 +9,7 @@ from octogym.sim.decide import set_instance, set_shares, stretch
 from octogym.sim.forward import post_event
 from octogym.sim.gpu import batch_start, inference_done
 from octogym.sim.intake import advance_pre
-from octogym.sim.jit import inline, jit
+from octogym.sim.jit import inline, small
 from octogym.sim.layout import (
     A_DOMAIN,
     A_INST,
@@ -41,7 +41,7 @@ from octogym.sim.links import downlink_done, open_inbox, uplink_done
 from octogym.sim.post import advance_leaf
 
 
-@jit
+@small
 def short_of(m):
     """What must grow before the next event: NEED_CELLS, NEED_LOG, or nothing."""
     if m[FREE_N] < m[BURST]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from octogym.cluster import draws
-from octogym.sim.jit import jit
+from octogym.sim.jit import jit, small
 from octogym.sim.layout import A_STAGE, ALWAYS, S_CHILDREN, S_EDGES, S_FIXED, S_N_CHILDREN, S_N_EDGES, S_WORDS
 
 fold = jit(draws.fold)
@@ -17,19 +17,19 @@ _CHILDREN, _SERVICE, _RECALL = draws.CHILDREN, draws.SERVICE, draws.RECALL
 _SHIFT = np.uint64(11)
 
 
-@jit
+@small
 def below(key, threshold):
     """Whether uniform(key) < threshold / 2**53, in integers."""
     return np.int64(key >> _SHIFT) < threshold
 
 
-@jit
+@small
 def found(key, threshold):
     """Whether an object is found at a recall given as a threshold (2**53 = always, without a draw)."""
     return threshold >= ALWAYS or below(fold(key, _RECALL), threshold)
 
 
-@jit
+@small
 def children_key(tab, stage, key):
     """Key that the crops of request `key` at `stage` are folded from."""
     return fold(fold(key, _CHILDREN), np.uint64(stage))
@@ -48,7 +48,7 @@ def children(tab, stage, base):
     return last
 
 
-@jit
+@small
 def leaves(tab, stage, key):
     """Leaf results of request `key` at `stage` (not a first stage): fixed by the key alone."""
     fixed = tab[tab[A_STAGE] + stage * S_WORDS + S_FIXED]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from octogym.sim.account import write_log
 from octogym.sim.intake import receive
-from octogym.sim.jit import jit
+from octogym.sim.jit import jit, small
 from octogym.sim.layout import (
     A_DEVICE,
     A_GROUP,
@@ -142,7 +142,7 @@ def send(m, cells, tab, plan, log, group, device, target, head, tail, n, size, n
     m[waiting] += 1
 
 
-@jit
+@small
 def end_transmission(m, cells, tab, link, now):
     """Close the books on the message that `link` has sent, and return it."""
     state = tab[O_LINK] + link * LINK

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from octogym.sim.jit import jit
+from octogym.sim.jit import jit, small
 from octogym.sim.layout import A_GROUP, G_DEVICE, G_WORDS, LINK_HEAD, LINK_TAIL, MSG_ENTER, MSG_GROUP, NEXT, NIL
 
 
-@jit
+@small
 def append(m, cells, state, message):
     cells[message + NEXT] = NIL
     if m[state + LINK_HEAD] == NIL:
@@ -16,7 +16,7 @@ def append(m, cells, state, message):
     m[state + LINK_TAIL] = message
 
 
-@jit
+@small
 def take_first(m, cells, state):
     message = m[state + LINK_HEAD]
     m[state + LINK_HEAD] = cells[message + NEXT]

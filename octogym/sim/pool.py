@@ -3,11 +3,11 @@ none."""
 
 from __future__ import annotations
 
-from octogym.sim.jit import jit
+from octogym.sim.jit import jit, small
 from octogym.sim.layout import CELL, FREE, FREE_N, NEXT, NIL
 
 
-@jit
+@small
 def take_cell(m, cells):
     """A free cell; the event loop sees to it that there is one."""
     cell = m[FREE]
@@ -17,7 +17,7 @@ def take_cell(m, cells):
     return cell
 
 
-@jit
+@small
 def free_cell(m, cells, cell):
     cells[cell + NEXT] = m[FREE]
     m[FREE] = cell

@@ -10,7 +10,7 @@ from __future__ import annotations
 from octogym.cluster.telemetry import BINS
 from octogym.sim.account import drop_batch, write_log
 from octogym.sim.bits import bit_length
-from octogym.sim.jit import jit
+from octogym.sim.jit import jit, small
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
     A_INST,
@@ -68,7 +68,7 @@ from octogym.sim.runs import camera_of, leaves_each, request_key
 from octogym.sim.timers import set_timer
 
 
-@jit
+@small
 def latency_bin(latency):
     """Bin of a latency in ns: 64 per octave from 0.1 ms; the inverse of `latency_bin_edges_ns`."""
     x = latency * 2 // 3125  # 64 units to 0.1 ms
@@ -79,7 +79,7 @@ def latency_bin(latency):
     return min(1 + octave * 64 + x - 64, BINS - 1)
 
 
-@jit
+@small
 def post_time(m, cells, tab, s, run):
     """Time that the first image of a run takes."""
     time = m[HEADER + s * INST + POST_TIME]
@@ -89,7 +89,7 @@ def post_time(m, cells, tab, s, run):
     return time
 
 
-@jit
+@small
 def take_batch(m, cells, tab, s, thread, batch, now):
     """A post thread takes a batch: its images' local latencies are known now."""
     i = HEADER + s * INST
@@ -149,7 +149,7 @@ def finish_images(m, cells, tab, hist, log, s, run, n, first, gap):
     m[camera + CAM_LATE] += (n - in_slo) * each
 
 
-@jit
+@small
 def next_post(m, s):
     """Time and thread of the next thing that happens in post-processing."""
     i = HEADER + s * INST
@@ -171,7 +171,7 @@ def take_next_batch(m, cells, tab, s, thread, now):
     take_batch(m, cells, tab, s, thread, batch, now)
 
 
-@jit
+@small
 def move_on(m, cells, tab, s, thread, n, now):
     """The thread has finished n images of its run: on to the next ones, or to its rest."""
     i = HEADER + s * INST

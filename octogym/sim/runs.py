@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from octogym.sim.jit import jit
+from octogym.sim.jit import jit, small
 from octogym.sim.keys import fold
 from octogym.sim.layout import NEXT, NIL, RUN_ARRIVE, RUN_BIRTH, RUN_INDEX, RUN_KEY, RUN_N, RUN_OWNER, RUN_STEP
 from octogym.sim.pool import free_cell, take_cell
 
 
-@jit
+@small
 def request_key(cells, run, j):
     """Key of the j-th request of a run, uint64."""
     key = np.uint64(cells[run + RUN_KEY])
@@ -22,12 +22,12 @@ def request_key(cells, run, j):
     return fold(key, np.uint64(cells[run + RUN_INDEX] + j * cells[run + RUN_STEP]))
 
 
-@jit
+@small
 def camera_of(cells, run):
     return cells[run + RUN_OWNER] & 0xFFFF
 
 
-@jit
+@small
 def leaves_each(cells, run):
     """Leaf results of each request of a run."""
     return cells[run + RUN_OWNER] >> 16

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from octogym.sim.jit import jit
+from octogym.sim.jit import jit, small
 from octogym.sim.layout import (
     A_GROUP,
     A_ROUTE,
@@ -76,7 +76,7 @@ def smooth_round_robin(m, tab, low, high):
     return best
 
 
-@jit
+@small
 def reachable(m, tab, route):
     at = tab[A_ROUTE] + route * R_WORDS
     return m[HEADER + tab[at + R_TARGET] * INST + ACTIVE] == 1 and m[tab[O_PRESENT] + tab[at + R_DEVICE]] == 1

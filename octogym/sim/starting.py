@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from octogym.sim.jit import jit
+from octogym.sim.jit import small
 from octogym.sim.layout import (
     BATCH,
     EXP_PRE,
@@ -33,13 +33,13 @@ from octogym.sim.layout import (
 from octogym.sim.timers import set_timer
 
 
-@jit
+@small
 def ready_timer(tab, s):
     """Entity number of the batch start of instance s."""
     return tab[N_INST] + tab[N_GPU] + 2 * tab[N_DEVICE] + tab[N_CAM] + s
 
 
-@jit
+@small
 def batch_time(m, tab, s):
     """When a batch will enter Q3 if nothing more arrives, or a time before that at which to look again; INF = never.
     Pre-processing must be up to date."""
@@ -70,7 +70,7 @@ def batch_time(m, tab, s):
     return min(full, m[i + HAND_DUE])
 
 
-@jit
+@small
 def schedule_start(m, tab, s, now):
     """Set the timer of the inferencer's next batch."""
     i = HEADER + s * INST

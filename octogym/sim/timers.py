@@ -8,7 +8,7 @@ the entity of its earliest child.
 
 from __future__ import annotations
 
-from octogym.sim.jit import jit
+from octogym.sim.jit import jit, small
 from octogym.sim.layout import (
     A_DOMAIN,
     A_ENTITY,
@@ -48,7 +48,7 @@ def set_timer(m, tab, entity, time):
         m[tree + 2 * node + 1] = winner
 
 
-@jit
+@small
 def timer(m, tab, entity):
     """When `entity` fires."""
     at = tab[A_ENTITY] + entity * E_WORDS

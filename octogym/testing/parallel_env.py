@@ -193,12 +193,12 @@ def check_accounting(make_env: MakeEnv, seed: int = 0) -> None:
                 left, right = info["arrived"] + held[agent], sum(info[n] for n in _LEAVING) + info["in_stage"]
                 require(left == right, rules.ENV_ACCOUNTING, f"step {k}, {agent!r}: {left} and {right}")
             held[agent] = info["in_stage"]
-        results = next(iter(infos.values())).get("results")
-        if results is None:
+        info = next(iter(infos.values()))
+        if "results_generated" not in info:
             continue
         for name in ("generated", *_FATES):
-            total[name] = total.get(name, 0) + results[name]
-        right = sum(total[name] for name in _FATES) + results["in_flight"]
+            total[name] = total.get(name, 0) + info["results_" + name]
+        right = sum(total[name] for name in _FATES) + info["results_in_flight"]
         require(total["generated"] == right, rules.ENV_RESULTS, f"step {k}: {total['generated']} and {right}")
     env.close()
 

@@ -64,7 +64,7 @@ def test_infos_show_the_window() -> None:
     assert info["latency_s"] == t.local_latency_ns[0, 0] / 1e9
     assert info["slo_s"] == 0.25 and info["budget_s"] == pytest.approx(1.2 * 0.003)
     assert info["queues"] == tuple(t.queue[0, 0].tolist())
-    assert info["results"]["generated"] == t.generated.sum()
+    assert info["results_generated"] == t.generated.sum()
     assert info["set_by"] == 0 and info["timeout_s"] == 0.0 and info["active"] is True
     assert info["net_rate"] == pytest.approx(info["rate"] - info["dropped_late"])
     assert "action_mask" not in info and "figures" not in info
@@ -111,10 +111,10 @@ def test_figures_are_those_of_the_episode() -> None:
     for _ in range(8):
         _, reward, _, _, infos = env.step({agent: np.array([0, 1, 0]) for agent in env.agents})
         rewards += list(reward.values())
-        results = infos[FIRST]["results"]
-        generated, on_time, late = (
-            x + results[n] for x, n in ((generated, "generated"), (on_time, "on_time"), (late, "late"))
-        )
+        info = infos[FIRST]
+        generated += info["results_generated"]
+        on_time += info["results_on_time"]
+        late += info["results_late"]
     figures = infos[SECOND]["figures"]
     assert figures["reward_mean"] == pytest.approx(np.mean(rewards))
     assert figures["generated"] == generated and figures["effective_throughput"] == on_time / 8

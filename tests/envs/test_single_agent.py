@@ -54,7 +54,7 @@ def test_the_controller_has_all_agents() -> None:
         assert reward == pytest.approx(sum(rewards.values()) / len(there))
         assert info["present"].tolist() == [infos[agent]["present"] for agent in whole.agents]
         assert info["queues"].tolist() == [list(infos[agent]["queues"]) for agent in whole.agents]
-        assert info["results"] == infos[SECOND]["results"] and info["t_s"] == infos[SECOND]["t_s"]
+        assert info["results_late"] == infos[SECOND]["results_late"] and info["t_s"] == infos[SECOND]["t_s"]
 
 
 def test_the_controllers_last_info_has_the_figures() -> None:

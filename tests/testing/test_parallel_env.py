@@ -169,7 +169,7 @@ class LosesResults(Env):
     def step(self, actions: Any) -> Any:
         returned = super().step(actions)
         for info in returned[-1].values():
-            info["results"]["late"] += 1
+            info["results_late"] += 1
         return returned
 
 
