@@ -64,7 +64,7 @@ class Decision:
         cluster: Cluster,
         name: str,
         least: int,
-        most: Union[None, int, np.ndarray],
+        most: Union[int, np.ndarray, None],
         allowed: str,
         forbidden: Optional[int] = None,
     ) -> None:
@@ -72,9 +72,9 @@ class Decision:
         if array.size == 0:
             return
         # Whole arrays first: the good case is the common one.
-        if array.min() >= least and (most is None or (array <= most).all()):
-            if forbidden is None or (array != forbidden).all():
-                return
+        within = array.min() >= least and (most is None or (array <= most).all())
+        if within and (forbidden is None or (array != forbidden).all()):
+            return
         bad = array < least
         if most is not None:
             bad |= array > most

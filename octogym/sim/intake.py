@@ -105,8 +105,8 @@ def append_to_q1(m, cells, i, run):
 
 @small
 def fifo(m, tab, i):
-    """Whether images pass in order and one by one: one thread, one image a frame, no timeout. Then the image in service stays
-    the first of Q1's list (PRE_ITEM is NIL, Q1_N does not count it), and whole runs move at once."""
+    """Whether images pass in order and one by one: one thread, one image a frame, no timeout. Then the image in service
+    stays the first of Q1's list (PRE_ITEM is NIL, Q1_N does not count it), and whole runs move at once."""
     return m[i + PRE_HIGH] == 1 and m[i + PACK] == 1 and m[i + TIMEOUT] == 0 and not tab[EXP_PRE]
 
 

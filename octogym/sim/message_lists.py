@@ -44,7 +44,7 @@ def end_of_run(cells, tab, message):
 
 @jit
 def in_order(cells, tab, head):
-    """The messages of a list by the time they enter the downlink. Each source's are in order: runs are merged pairwise."""
+    """The messages of a list by the time they enter the downlink. Each source's are in order, so runs are merged."""
     while True:
         rest, head, tail, pairs = head, NIL, NIL, 0
         while rest != NIL:
