@@ -15,6 +15,7 @@ from octogym.cluster.reward import LEAST_RATE, THROUGHPUT_CAP, FcpoReward
 from octogym.cluster.scenario import Scenario
 from octogym.cluster.settings import KEEP_SHARE, THREAD_ACTIONS
 from octogym.cluster.telemetry import BINS, Telemetry
+from octogym.envs import columns as k
 from octogym.envs import kernels
 from octogym.envs.addresses import Addresses
 from octogym.envs.custom import CustomObservation, CustomReward, Observation, Reward
@@ -88,12 +89,12 @@ class BatchingCore:
         second, period = 1_000_000_000, cluster.period_ns
         spans = np.array([max(1, -(-span * second // period)) for span in SPANS_S], np.int64)
         counts = {"E": E, "S": S, "D": cluster.D, "C": cluster.C, "B": BINS, "K": int(spans.max()) + 1, "M": len(spans)}
-        counts.update(T=len(THREAD_ACTIONS), F=kernels.FIXED, N=6, O=kernels.OBSERVATION)
+        counts.update(T=len(THREAD_ACTIONS), F=k.FIXED, N=6, O=k.OBSERVATION)
         counts.update(horizon=self.horizon, refresh=max(1, REFRESH_S[rate] * second // period))
         here = np.ones((E, S), np.int8)
         #: bool [E, S]: whose device is there; int64 [E]: windows since the reset.
         self.present, self.clock = here.view(bool), np.zeros(E, np.int64)
-        self._last = np.zeros((E, S, kernels.OBSERVATION), np.float32)
+        self._last = np.zeros((E, S, k.OBSERVATION), np.float32)
         self._leaf_sum, self._reward_sum = np.zeros((E, BINS), np.uint32), np.zeros(E)
         numbers = (weights.theta, weights.sigma, weights.phi, LEAST_RATE, THROUGHPUT_CAP, period / second)
         decision = {"set_" + name: getattr(self.decision, name) for name in ("pack", "batch", "pre", "post")}
@@ -118,7 +119,7 @@ class BatchingCore:
         self._where = self._addresses.table
         self._ring_length, self._head = counts["K"], 0
         self._all = np.arange(S, dtype=np.int64)
-        self._todo_step = np.full(E, kernels.STEP, np.int8)
+        self._todo_step = np.full(E, k.STEP, np.int8)
         self._due = np.ones((E, S), bool)
         self.telemetry: Telemetry | None = None
         self._bound: Telemetry | None = None
@@ -149,7 +150,7 @@ class BatchingCore:
         telemetry = self._reset_backend(seed, mask, check_options(options))
         self._addresses.check_bound()
         frame = Frame(self.constants, self._keys, self.E, self.S) if self.frame is None else self.frame.copy()
-        return self._observe(telemetry, np.where(mask, kernels.RESET, kernels.SKIP).astype(np.int8), frame)
+        return self._observe(telemetry, np.where(mask, k.RESET, k.SKIP).astype(np.int8), frame)
 
     def decide(self, actions: np.ndarray, columns: np.ndarray | None = None) -> None:
         """Set what int64 actions [E, A, 3] ask for instances `columns` int64 [A] (all if None).
@@ -194,7 +195,7 @@ class BatchingCore:
             return self._observe(telemetry, self._todo_step, Frame(self.constants, self._keys, self.E, self.S))
         # Those that begin anew have made a window for nothing: a backend steps all or none.
         telemetry = self._reset_backend(None, restart, {})
-        todo = np.where(restart, kernels.RESET, kernels.STEP).astype(np.int8)
+        todo = np.where(restart, k.RESET, k.STEP).astype(np.int8)
         return self._observe(telemetry, todo, Frame(self.constants, self._keys, self.E, self.S))
 
     @property
@@ -249,7 +250,7 @@ class BatchingCore:
         if self._custom:
             self._customise(t, todo, frame)
         if finished:
-            frame.truncated = (self.clock >= self.horizon) & (todo == kernels.STEP)
+            frame.truncated = (self.clock >= self.horizon) & (todo == k.STEP)
             frame.figures = {
                 int(e): episode_figures(self.cluster, t, int(e), self._leaf_sum[e], self._reward_sum[e], self.clock[e])
                 for e in np.nonzero(frame.truncated)[0]
@@ -257,16 +258,16 @@ class BatchingCore:
         return frame
 
     def _customise(self, t: Telemetry, todo: np.ndarray, frame: Frame) -> None:
-        rate = frame.column(kernels.RATE).copy()
-        fresh = frame.column(kernels.VALID) > 0
+        rate = frame.column(k.RATE).copy()
+        fresh = frame.column(k.VALID) > 0
         if self._reward is not None:
-            live = fresh & (todo == kernels.STEP)[:, None]
+            live = fresh & (todo == k.STEP)[:, None]
             reward = np.where(live, self._reward(t, rate, self.present.copy()), np.float32(0))
             # The compiled loop has added Eq. 1's.
             self._reward_sum += np.where(live, reward - frame.reward, np.float32(0)).sum(1, dtype=np.float64)
-            frame.reward = np.where((todo == kernels.SKIP)[:, None], frame.reward, reward)
+            frame.reward = np.where((todo == k.SKIP)[:, None], frame.reward, reward)
         if self._observation is not None:
-            update = (fresh | (todo == kernels.RESET)[:, None]) & (todo != kernels.SKIP)[:, None]
+            update = (fresh | (todo == k.RESET)[:, None]) & (todo != k.SKIP)[:, None]
             frame.observation = self._observation(frame.eight, t, rate, self.present.copy(), update)
 
 
@@ -280,11 +281,11 @@ def _windows(horizon_s: float, period_ns: int) -> int:
 def _fixed(backend: Backend, sizes: np.ndarray) -> np.ndarray:
     """int64 [S, FIXED]: what never changes about the instances, as `kernels.observe` wants it."""
     cluster = backend.cluster
-    fixed = np.zeros((cluster.S, kernels.FIXED), np.int64)
+    fixed = np.zeros((cluster.S, k.FIXED), np.int64)
     for s, instance in enumerate(cluster.instances):
-        fixed[s, kernels.DEVICE] = instance.device
-        fixed[s, kernels.SIZE_PACK : kernels.SIZE_THREADS + 1] = sizes[s]
-        fixed[s, kernels.SLO_NS] = cluster.instance_slo_ns(s)
-        fixed[s, kernels.BUDGET_NS] = cluster.budget_ns(s)
-        fixed[s, kernels.IS_LEAF] = not cluster.out_edges(instance.stage)
+        fixed[s, k.DEVICE] = instance.device
+        fixed[s, k.SIZE_PACK : k.SIZE_THREADS + 1] = sizes[s]
+        fixed[s, k.SLO_NS] = cluster.instance_slo_ns(s)
+        fixed[s, k.BUDGET_NS] = cluster.budget_ns(s)
+        fixed[s, k.IS_LEAF] = not cluster.out_edges(instance.stage)
     return fixed

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy import empty
 
-from octogym.envs import kernels as k
+from octogym.envs import columns as k
 from octogym.envs.lazy import LazyDict
 
 
@@ -97,7 +97,7 @@ class Frame:
     """The step's results: arrays of its own that no later step touches, so that infos may read them at any time.
 
     `eight` float32 [E, S, 8], FCPO's observations; `observation`, these or the user's own; `reward` float32 [E, S];
-    `values` float64 [E, S + 1, VALUES] (columns: `kernels`; the last row is the cluster's); `truncated` bool [E] if an
+    `values` float64 [E, S + 1, VALUES] (columns: `columns`; the last row is the cluster's); `truncated` bool [E] if an
     episode ended; `figures`: of those, by environment.
     """
 

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import logger
 from gymnasium.error import ResetNeeded
 
-from octogym.envs import kernels as k
+from octogym.envs import columns as k
 from octogym.envs.picture import Picture
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from octogym.cluster.backend import Policy
-from octogym.envs import kernels as k
+from octogym.envs import columns as k
 from octogym.envs.core import BatchingCore
 from octogym.envs.frame import CLUSTER, COLUMNS, Frame
 from octogym.envs.lazy import LazyDict

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import spaces
 
 from octogym.cluster.topology import Cluster
-from octogym.envs.kernels import OBSERVATION, RATE_CAP, SLO_CAP
+from octogym.envs.columns import OBSERVATION, RATE_CAP, SLO_CAP
 
 #: The heads of an action, in order.
 HEADS = ("pack", "batch", "threads")

@@ -13,7 +13,7 @@ from typing import Any
 import numba
 
 from octogym.sim import initial, pool
-from octogym.sim.kernel import step_env
+from octogym.sim.kernel import step_env, step_env_apart
 from octogym.sim.layout import CELL, ZERO
 from octogym.sim.pointers import cells_region, hist_region, log_region, m_region, plan_region, tab_region
 from octogym.sim.rates import rate_at
@@ -53,7 +53,7 @@ def _build(source: int) -> tuple[Any, ...]:
     def step_parallel(low, high, todo, decision, m, cells, tab, plan, hist, log, out):
         for e in numba.prange(low, high):
             if todo[e] != source * 0:
-                todo[e] = step_env(
+                todo[e] = step_env_apart(
                     e,
                     decision,
                     m_region(m, e),

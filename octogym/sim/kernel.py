@@ -9,7 +9,7 @@ from octogym.sim.decide import set_instance, set_shares, stretch
 from octogym.sim.forward import post_event
 from octogym.sim.gpu import batch_start, inference_done
 from octogym.sim.intake import advance_pre
-from octogym.sim.jit import inline, small
+from octogym.sim.jit import inline, jit, small
 from octogym.sim.layout import (
     A_DOMAIN,
     A_INST,
@@ -141,3 +141,7 @@ def step_env(e, decision, m, cells, tab, plan, hist, log, out):
     times[0, e] = until
     times[1, e] = until - start
     return RUNNING_OK
+
+
+#: The same as a function of its own: pasted into a parallel loop, Numba loses stores of it.
+step_env_apart = jit(step_env.py_func)

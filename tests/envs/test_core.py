@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from octogym.cluster.registry import load_scenario
+from octogym.envs.columns import SUMS
 from octogym.envs.core import BatchingCore
-from octogym.envs.kernels import SUMS
 from octogym.envs.single_agent import BatchingEnv
 from tests.cluster import small_scenario
 from tests.envs.toy_backend import ToyBackend

@@ -12,7 +12,7 @@ from octogym.cluster.rate import RateMeter
 from octogym.cluster.reward import FcpoReward
 from octogym.cluster.settings import KEEP, THREAD_ACTIONS
 from octogym.cluster.telemetry import BINS, Telemetry, quantile_ns
-from octogym.envs import kernels
+from octogym.envs import columns
 from octogym.envs.core import BatchingCore
 from octogym.envs.frame import Frame
 from tests.envs.toy_backend import Scripted, ToyBackend, toy_scenario
@@ -47,14 +47,14 @@ def test_reward_is_the_worked_example_of_the_published_formula(rate: int, batch:
 def test_late_drops_lower_the_rate_and_throughput_is_capped() -> None:
     core = one([{**QUIET, "arrived": 20, "executed": 20, "dropped_late": 15}])
     frame = act(core, 0, 0, 0)
-    assert frame.values[0, 0, kernels.RATE :].tolist() == [20.0, 5.0]
+    assert frame.values[0, 0, columns.RATE :].tolist() == [20.0, 5.0]
     assert frame.reward[0, 0] == pytest.approx((1.1 * 1.5 - 2 * (1 / 5) ** 2) / 2)
 
 
 def test_net_rate_never_falls_below_a_tenth() -> None:
     core = one([{**QUIET, "arrived": 20, "executed": 0, "dropped_late": 20}])
     frame = act(core, 0, 0, 0)
-    assert frame.values[0, 0, kernels.NET_RATE] == 0.1
+    assert frame.values[0, 0, columns.NET_RATE] == 0.1
     # T = (0 + 0.1) / 0.1 = 1 and O = 1 / 0.1 = 10.
     assert frame.reward[0, 0] == -1.0
 
@@ -62,7 +62,7 @@ def test_net_rate_never_falls_below_a_tenth() -> None:
 def test_without_requests_only_the_batch_size_counts() -> None:
     core = one([{**QUIET, "arrived": 0, "executed": 3, "local_latency_ns": 10**9}])
     frame = act(core, 0, 3, 0)
-    assert frame.values[0, 0, kernels.RATE :].tolist() == [0.0, 0.0]
+    assert frame.values[0, 0, columns.RATE :].tolist() == [0.0, 0.0]
     assert frame.reward[0, 0] == pytest.approx(-2 * 0.4**2 / 2)
     assert frame.observation[0, 0, 3] == 0.0
 
@@ -83,14 +83,14 @@ def test_the_batch_in_force_counts_not_the_one_asked_for() -> None:
 # --- rate -----------------------------------------------------------------------------------------------------------
 def test_rate_is_the_mean_over_six_spans_and_over_what_there_is_at_first() -> None:
     core = one([{**QUIET, "arrived": n} for n in (6, 12)])
-    assert act(core, 0, 0, 0).column(kernels.RATE)[0, 0] == pytest.approx(6)
+    assert act(core, 0, 0, 0).column(columns.RATE)[0, 0] == pytest.approx(6)
     # The last second has 12; the longer spans hold both seconds.
-    assert act(core, 0, 0, 0).column(kernels.RATE)[0, 0] == pytest.approx((12 + 5 * 9) / 6)
+    assert act(core, 0, 0, 0).column(columns.RATE)[0, 0] == pytest.approx((12 + 5 * 9) / 6)
 
 
 def test_rate_forgets_after_a_minute() -> None:
     core = one([{**QUIET, "arrived": 60}, {**QUIET, "arrived": 0}])
-    rates = [act(core, 0, 0, 0).column(kernels.RATE)[0, 0] for _ in range(62)]
+    rates = [act(core, 0, 0, 0).column(columns.RATE)[0, 0] for _ in range(62)]
     assert rates[14] == pytest.approx((60 / 15 + 60 / 15 + 60 / 15) / 6)
     assert rates[59] == pytest.approx(1 / 6)
     assert rates[60] == 0
@@ -98,7 +98,7 @@ def test_rate_forgets_after_a_minute() -> None:
 
 def test_stale_rate_is_renewed_every_fifteen_seconds() -> None:
     core = one([{**QUIET, "arrived": n} for n in range(40)], rate="stale_15s")
-    rates = [act(core, 0, 0, 0).column(kernels.RATE)[0, 0] for _ in range(31)]
+    rates = [act(core, 0, 0, 0).column(columns.RATE)[0, 0] for _ in range(31)]
     assert rates[:14] == [0] * 14
     assert len(set(rates[14:29])) == 1 and rates[14] > 0
     assert rates[29] > rates[28] and rates[30] == rates[29]
@@ -116,7 +116,7 @@ def test_rate_and_reward_are_those_of_the_cluster_package(seed: int, num_envs: i
         core.decide(rng.integers(0, core.sizes, (num_envs, core.S, 3)))
         frame = core.advance()
         rate = meter.push(core.telemetry.arrived)
-        assert np.array_equal(frame.column(kernels.RATE), rate)
+        assert np.array_equal(frame.column(columns.RATE), rate)
         assert np.array_equal(frame.reward, reward(core.telemetry, rate, core.present))
 
 

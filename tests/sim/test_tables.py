@@ -25,7 +25,7 @@ def test_too_many_classes():
 
 
 def test_unknown_spreading():
-    with pytest.raises(ValueError, match="options.spread = 'random'; allowed"):
+    with pytest.raises(ValueError, match=r"options\.spread = 'random'; allowed"):
         SimBackend(replace(SCENARIO, options=SimOptions(spread="random")))
 
 

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from octogym.cluster.backend import Backend
 from octogym.cluster.errors import MissingExtra
 from octogym.cluster.scenario import Scenario
-from octogym.envs import kernels as k
+from octogym.envs import columns as k
 from octogym.envs.core import BatchingCore
 from octogym.envs.custom import Observation, Reward
 from octogym.envs.frame import Frame

@@ -1,0 +1,49 @@
+"""Columns of the arrays that `kernels` reads and writes, and what one observation is made of."""
+
+from __future__ import annotations
+
+#: Values of one observation (specs: FCPO's state vector, in its order).
+OBSERVATION = 8
+#: Normalisation and bounds: requests/s, times that much at most; items in a queue; SLO in ns (100 ms).
+RATE_UNIT, RATE_CAP = 250.0, 40.0
+QUEUE_UNIT = 100.0
+SLO_UNIT, SLO_CAP = 1e8, 100.0
+
+# Columns of `fixed`, what never changes about an instance.
+DEVICE, SIZE_PACK, SIZE_BATCH, SIZE_THREADS, SLO_NS, BUDGET_NS, IS_LEAF, FIXED = range(8)
+# Columns of a frame's values: what an info shows of one instance and window (float64 holds whole numbers to 2^53).
+(
+    ARRIVED,
+    EXECUTED,
+    COMPLETED,
+    ON_TIME,
+    DROPPED_FULL,
+    DROPPED_LATE,
+    DROPPED_OUT,
+    FAILED,
+    LOST,
+    IN_STAGE,
+    LATENCY_NS,
+    QUEUES,
+) = range(12)
+ACTIVE = QUEUES + 5
+PACK, BATCH, PRE, POST, TIMEOUT_NS, SET_BY, PRESENT, VALID, AGE_NS = range(ACTIVE + 1, ACTIVE + 10)
+RATE, NET_RATE, VALUES = range(ACTIVE + 10, ACTIVE + 13)
+# The same of the last row, which stands for the whole cluster.
+(
+    T_NS,
+    WINDOW_NS,
+    GENERATED,
+    RESULTS_ON_TIME,
+    RESULTS_LATE,
+    RESULTS_DROPPED,
+    RESULTS_MISSED,
+    RESULTS_LOST,
+    IN_FLIGHT,
+    OVERDUE,
+    SUMS,
+) = range(11)
+# What becomes of an environment in one call of `observe`.
+SKIP, STEP, RESET = 0, 1, 2
+# Columns of `numbers`: weights and limits of the reward, length of a window in seconds.
+THETA, SIGMA, PHI, LEAST_RATE, THROUGHPUT_CAP, PERIOD_S = range(6)
