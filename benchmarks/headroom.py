@@ -5,8 +5,8 @@
 For each scenario: the share of generated results on time under the best common batch size and the settings tuned per
 model (both searched on the training split only), the rate rule, and the windowed best-in-hindsight, all on the same
 test workloads; where devices can hand work to each other, the shares of it that fit locally and in one pool (octocross
-spec 7.5). A scenario has headroom if tuned static serves 70 to 92 % and hindsight at least 5 points more. These policies
-set batching, not shares: what offloading adds shows in the distance from local to pooled.
+spec 7.5). A scenario has headroom if tuned static serves 70 to 92 % and hindsight at least 5 points more.
+These policies set batching, not shares: what offloading adds shows in the distance from local to pooled.
 """
 
 from __future__ import annotations
@@ -153,9 +153,9 @@ def row(result: dict[str, Any]) -> str:
 
 
 HEAD = (
-    "on time, % of generated results; minutes = tuned static, mean of instance-minutes; link = share of link-time bound\n"
-    f"{'scenario':<16} {'traces':<9} {'common':>6} {'tuned':>6} {'minutes':>8} {'rule':>6} {'hindsight':>9} {'gain':>6} "
-    f"{'local':>6} {'pooled':>6} {'link':>6}  headroom"
+    "on time, % of generated results; minutes = tuned static, mean of instance-minutes; link = share of links bound\n"
+    f"{'scenario':<16} {'traces':<9} {'common':>6} {'tuned':>6} {'minutes':>8} {'rule':>6} {'hindsight':>9} "
+    f"{'gain':>6} {'local':>6} {'pooled':>6} {'link':>6}  headroom"
 )
 
 
