@@ -56,8 +56,8 @@ format: $(VENV)/.stamp-dev
 
 slow: $(VENV)/.stamp-dev
 	$(BIN)/python -m pytest -m slow
-	$(BIN)/python benchmarks/headroom.py
-	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/headroom.py --json benchmarks/headroom/headroom.json
+	$(BIN)/python benchmarks/speed.py --json benchmarks/results/speed.json --markdown benchmarks/results/speed.md
 
 # The oldest Gymnasium and PettingZoo that pyproject.toml admits, without torch.
 $(LOWEST)/.stamp: $(PINNED)
