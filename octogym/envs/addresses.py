@@ -78,6 +78,10 @@ class Addresses:
         for name in _COUNTS:
             self.table[getattr(AT, name)] = counts.get(name, 0)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # A copy would hold the addresses of the original's arrays.
+        raise TypeError("a running environment cannot be copied or pickled; make another one and reset it")
+
     def check_bound(self) -> None:
         """ValueError if the telemetry that the table shows has another array than it had."""
         for name, array in zip(_FIELDS, self._arrays, strict=False):

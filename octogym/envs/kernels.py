@@ -1,8 +1,9 @@
 """The two compiled loops between an environment and its backend: actions to settings, telemetry to observations.
 
 Plain functions over arrays that they know by address, E environments of S instances, serial: they take a few
-microseconds where the backend takes hundreds. `observe` states in machine code what `octogym.cluster.rate.RateMeter` and
-`octogym.cluster.reward.FcpoReward` state in NumPy; the tests hold them against each other.
+microseconds where the backend takes hundreds. `observe` states in machine code what
+`octogym.cluster.rate.RateMeter` and `octogym.cluster.reward.FcpoReward` state in NumPy; the tests hold them against
+each other.
 """
 
 from __future__ import annotations

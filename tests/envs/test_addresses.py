@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -80,3 +82,10 @@ def test_replaced_arrays_are_noticed() -> None:
     env.step({agent: np.zeros(3, np.int64) for agent in env.agents})
     with pytest.raises(ValueError, match=r"telemetry\.lost is another array; allowed: to write into it"):
         env.reset()
+
+
+def test_running_environments_are_not_copied() -> None:
+    env = batching_v0.parallel_env(backend=ToyBackend())
+    for use in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="cannot be copied or pickled; make another one"):
+            use(env)
