@@ -80,7 +80,7 @@ class Addresses:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # A copy would hold the addresses of the original's arrays.
-        raise TypeError("a running environment cannot be copied or pickled; make another one and reset it")
+        raise TypeError("this environment cannot be copied or pickled; make another one and reset it")
 
     def check_bound(self) -> None:
         """ValueError if the telemetry that the table shows has another array than it had."""

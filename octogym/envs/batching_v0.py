@@ -18,13 +18,14 @@ from octogym.cluster.backend import Backend
 from octogym.cluster.scenario import Scenario
 from octogym.envs.core import BatchingCore
 from octogym.envs.custom import Observation, Reward
+from octogym.envs.remade import Remade
 from octogym.envs.render import RENDER_FPS, RENDER_MODES, Renderer
 from octogym.envs.spaces import bad_action, with_devices
 
 __all__ = ["BatchingParallelEnv", "env", "parallel_env", "raw_env"]
 
 
-class BatchingParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
+class BatchingParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
     """
     ## Description
 

@@ -14,11 +14,12 @@ from octogym.cluster.backend import Backend, Policy
 from octogym.cluster.scenario import Scenario
 from octogym.envs.core import BatchingCore
 from octogym.envs.custom import Observation, Reward
+from octogym.envs.remade import Remade
 from octogym.envs.render import RENDER_FPS, RENDER_MODES, Renderer
 from octogym.envs.rows import Rows
 
 
-class _OneRow(gymnasium.Env[np.ndarray, np.ndarray]):
+class _OneRow(Remade, gymnasium.Env[np.ndarray, np.ndarray]):
     """One environment, one row."""
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (declared so by Gymnasium)

@@ -17,11 +17,12 @@ from octogym.envs.core import BatchingCore
 from octogym.envs.custom import Observation, Reward
 from octogym.envs.frame import Frame
 from octogym.envs.lazy import LazyDict
+from octogym.envs.remade import Remade
 from octogym.envs.render import RENDER_FPS, RENDER_MODES, Renderer
 from octogym.envs.rows import Rows, Stacked
 
 
-class BatchingVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+class BatchingVectorEnv(Remade, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """
     ## Description
 

@@ -84,8 +84,8 @@ def test_replaced_arrays_are_noticed() -> None:
         env.reset()
 
 
-def test_running_environments_are_not_copied() -> None:
-    env = batching_v0.parallel_env(backend=ToyBackend())
+def test_what_holds_addresses_is_not_copied() -> None:
+    core = BatchingCore(backend=ToyBackend())
     for use in (copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match="cannot be copied or pickled; make another one"):
-            use(env)
+            use(core)

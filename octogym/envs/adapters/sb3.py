@@ -15,6 +15,7 @@ from octogym.cluster.errors import MissingExtra
 from octogym.cluster.scenario import Scenario
 from octogym.envs.core import BatchingCore
 from octogym.envs.custom import Observation, Reward
+from octogym.envs.remade import Remade
 from octogym.envs.render import RENDER_MODES, Renderer
 from octogym.envs.rows import Rows
 
@@ -25,7 +26,7 @@ except ModuleNotFoundError as error:
     raise MissingExtra("train", "stable-baselines3") from error
 
 
-class BatchingVecEnv(VecEnv):
+class BatchingVecEnv(Remade, VecEnv):
     """E clusters for Stable-Baselines3; arguments as `octogym.envs.vector.BatchingVectorEnv`.
 
     An episode ends by truncation only, and the environment begins the next one in the same step: the row's info then
