@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numba
 import numpy as np
@@ -127,6 +127,11 @@ class SimBackend:
 
     def close(self) -> None:
         """Nothing to release."""
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a SimBackend holds arrays that its telemetry views; copy it with snapshot(), or make a new one"
+        )
 
     # --- search and reference policies ----------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -174,6 +175,11 @@ def test_pool_grows_without_changing_the_result():
         a, b = small.step(slow), large.step(slow)
         assert_same(rows(a, 0), rows(b, 0))
     assert small._cells.shape[1] > before
+
+
+def test_a_backend_is_not_copied_by_accident():
+    with pytest.raises(TypeError, match="snapshot"):
+        copy.deepcopy(SimBackend(SCENARIO))
 
 
 def test_bad_decisions_are_named():
