@@ -1,13 +1,13 @@
-"""Columns of the arrays that `kernels` reads and writes, and what one observation is made of."""
+"""Columns of the arrays that `kernels` reads and writes."""
 
 from __future__ import annotations
 
-#: Values of one observation (specs: FCPO's state vector, in its order).
-OBSERVATION = 8
-#: Normalisation and bounds: requests/s, times that much at most; items in a queue; SLO in ns (100 ms).
-RATE_UNIT, RATE_CAP = 250.0, 40.0
-QUEUE_UNIT = 100.0
-SLO_UNIT, SLO_CAP = 1e8, 100.0
+from octogym.cluster import observation
+
+OBSERVATION = observation.OBSERVATION
+RATE_UNIT, RATE_CAP = observation.RATE_UNIT, observation.RATE_CAP
+QUEUE_UNIT = observation.QUEUE_UNIT
+SLO_UNIT, SLO_CAP = observation.SLO_UNIT, observation.SLO_CAP
 
 # Columns of `fixed`, what never changes about an instance.
 DEVICE, SIZE_PACK, SIZE_BATCH, SIZE_THREADS, SLO_NS, BUDGET_NS, IS_LEAF, FIXED = range(8)

@@ -1,9 +1,8 @@
 """The two compiled loops between an environment and its backend: actions to settings, telemetry to observations.
 
 Plain functions over arrays that they know by address, E environments of S instances, serial: they take a few
-microseconds where the backend takes hundreds. `observe` states in machine code what
-`octogym.cluster.rate.RateMeter` and `octogym.cluster.reward.FcpoReward` state in NumPy; the tests hold them against
-each other.
+microseconds where the backend takes hundreds. `observe` states in machine code what `RateMeter`, `FcpoReward` and
+`Observer` of `octogym.cluster` state in NumPy; the tests hold them against each other.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 
 import numba
 
-from octogym.cluster import settings
+from octogym.cluster import observation, settings
 from octogym.cluster.settings import KEEP
 from octogym.envs import addresses
 from octogym.envs import columns as k
@@ -275,7 +274,7 @@ def _over_cameras(at, e, counts):
 def _source_number() -> int:
     """Changes with anything that the compiled code is made of: Numba's cache looks at the entry points' file only."""
     digest = hashlib.sha256()
-    for module in (addresses, k, settings):
+    for module in (addresses, k, observation, settings):
         digest.update(Path(str(module.__file__)).read_bytes())
     digest.update(Path(__file__).read_bytes())
     return int.from_bytes(digest.digest()[:7], "big")
