@@ -11,6 +11,7 @@ from octogym.cluster.errors import TraceError
 from octogym.cluster.loading.document import OVERRIDES, Document, choices
 from octogym.cluster.loading.hardware import match
 from octogym.cluster.traces import AvailabilitySeries, CountSeries, RateSeries, TraceSet, find_data, load, load_real
+from octogym.cluster.traces.real import FAMILIES
 from octogym.cluster.workload import CountTable, RateTable
 
 FILE = "file:"
@@ -29,7 +30,7 @@ def trace_set(document: Document, data: Dict[str, Any]) -> Tuple[TraceSet, str, 
         if item == "auto":
             item = "synthetic" if find_data() is None else "real"
         if item == "real":
-            found = _real(document)
+            found = _real(document, _families(data))
             words.append("real")
         elif item == "synthetic" or item.startswith(SYNTHETIC):
             found = _synthetic(document, data["trace_seed"], item)
@@ -55,9 +56,25 @@ def _synthetic(document: Document, seed: int, item: str) -> TraceSet:
     return synthetic_set(seed, kind)
 
 
-def _real(document: Document) -> TraceSet:
+def _families(data: Dict[str, Any]) -> Sequence[str]:
+    """The families of measured series that the document names; all if it names one that there is not, for the error
+    message to choose from."""
+    heads = set()
+    todo: List[Any] = [data["cameras"], data["devices"]]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, dict):
+            todo += item.values()
+        elif isinstance(item, (list, tuple)):
+            todo += item
+        elif isinstance(item, str) and "/" in item:
+            heads.add(item.split("/")[0])
+    return sorted(heads) if heads <= set(FAMILIES) else FAMILIES
+
+
+def _real(document: Document, families: Sequence[str]) -> TraceSet:
     try:
-        return load_real()
+        return load_real(families=families)
     except TraceError as error:
         raise document.error(("traces",), "real", f"traces on this machine: {error}") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from octogym.cluster.errors import TraceError
 from octogym.cluster.traces.bandwidth import load_caps, load_rates_csv
@@ -20,6 +20,8 @@ from octogym.cluster.traces.trace_set import TraceSet
 
 ENVIRONMENT = "OCTOGYM_DATA"
 FOLDERS = ("campus", "aicity", "fcpo", "bandwidth-1hz", "bandwidth-30s")
+#: First parts of the names of series; each is read from files of its own.
+FAMILIES = ("campus", "aicity", "fcpo", "octopinf", "5g", "5g-30s")
 LABEL = "balanced"
 
 
@@ -55,7 +57,7 @@ def _holds_data(folder: Path) -> bool:
     return any((folder / Path(source.path)).is_file() for source in SOURCES)
 
 
-def load_real(path: Optional[PathLike] = None, repeats: bool = False) -> TraceSet:
+def load_real(path: Optional[PathLike] = None, repeats: bool = False, families: Sequence[str] = FAMILIES) -> TraceSet:
     """Every series of the data folder, cached per process.
 
     Names: ``campus/s01/node1`` (15 per second, labels ``balanced``), ``aicity/node10`` (1 per second, labels
@@ -65,6 +67,7 @@ def load_real(path: Optional[PathLike] = None, repeats: bool = False) -> TraceSe
     Args:
         path: the folder; None: `find_data`.
         repeats: keep the names under which the published files repeat other streams, for example ``fcpo/traffic100``.
+        families: read these of `FAMILIES` only; reading all takes half a second.
 
     Raises:
         TraceError: no such folder, no known file in it, or a damaged one.
@@ -72,26 +75,40 @@ def load_real(path: Optional[PathLike] = None, repeats: bool = False) -> TraceSe
     folder = find_data() if path is None else Path(path)
     if folder is None:
         raise TraceError("traces", None, f"not found: run `octogym data fetch`, or set {ENVIRONMENT} to their folder")
-    return _load_real(str(folder), repeats)
+    return _load_real(str(folder), repeats, tuple(families))
 
 
-@lru_cache(maxsize=4)
-def _load_real(path: str, repeats: bool) -> TraceSet:
-    folder = Path(path)
+@lru_cache(maxsize=8)
+def _load_real(path: str, repeats: bool, families: Tuple[str, ...]) -> TraceSet:
+    if not _holds_data(Path(path)):
+        raise TraceError(path, None, f"holds no trace, expected the folders {', '.join(FOLDERS)}")
     counts: Dict[str, CountSeries] = {}
     rates: Dict[str, RateSeries] = {}
-    counts.update(_campus(folder / "campus", repeats))
-    counts.update(_aicity(folder / "aicity", repeats))
-    counts.update(_object_counts(folder / "fcpo", repeats))
-    for table in sorted((folder / "campus").glob("bandwidth.cites")):
-        rates.update(link_series(table, "campus/links/"))
-    rates.update(_each(folder / "bandwidth-1hz", "*.csv", lambda stem: f"5g/{stem}", load_rates_csv))
-    rates.update(
-        _each(folder / "bandwidth-30s", "bandwidth_limits*.json", lambda stem: f"5g-30s/{stem[16:]}", load_caps)
-    )
-    if not counts and not rates:
-        raise TraceError(path, None, f"holds no trace, expected the folders {', '.join(FOLDERS)}")
+    for family in FAMILIES:
+        if family in families:
+            found = _load_family(path, repeats, family)
+            counts.update(found.counts)
+            rates.update(found.rates)
     return TraceSet(counts, rates)
+
+
+@lru_cache(maxsize=4 * len(FAMILIES))
+def _load_family(path: str, repeats: bool, family: str) -> TraceSet:
+    folder = Path(path)
+    if family == "campus":
+        table = folder / "campus" / "bandwidth.cites"
+        rates = link_series(table, "campus/links/") if table.is_file() else {}
+        return TraceSet(_campus(folder / "campus", repeats), rates)
+    if family == "aicity":
+        return TraceSet(_aicity(folder / "aicity", repeats))
+    if family in ("fcpo", "octopinf"):
+        # Which names of one repeat a stream can be told from both files only.
+        both = _object_counts(folder / "fcpo", repeats)
+        return TraceSet({name: series for name, series in both.items() if name.startswith(family + "/")})
+    if family == "5g":
+        return TraceSet({}, _each(folder / "bandwidth-1hz", "*.csv", lambda stem: f"5g/{stem}", load_rates_csv))
+    caps = _each(folder / "bandwidth-30s", "bandwidth_limits*.json", lambda stem: f"5g-30s/{stem[16:]}", load_caps)
+    return TraceSet({}, caps)
 
 
 def _campus(folder: Path, repeats: bool) -> Dict[str, CountSeries]:
