@@ -16,7 +16,7 @@ PINNED := pyproject.toml constraints.txt
 # What must run on CPython 3.8.
 DEVICE := octogym/__init__.py octogym/version.py octogym/cluster octogym/bridge/__init__.py octogym/bridge/protocol \
           octogym/agents/__init__.py octogym/agents/onboard octogym/device_node octogym/fed/__init__.py \
-          $(wildcard octogym/fed/client.py)
+          octogym/fed/client.py octogym/fed/errors.py octogym/fed/update.py octogym/fed/wire.py
 
 .PHONY: run test test-lowest check format slow clean
 

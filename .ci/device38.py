@@ -4,7 +4,14 @@ import importlib
 import pkgutil
 import sys
 
-ROOMS = ["octogym.cluster", "octogym.bridge.protocol", "octogym.agents.onboard", "octogym.device_node"]
+ROOMS = [
+    "octogym.cluster",
+    "octogym.bridge.protocol",
+    "octogym.agents.onboard",
+    "octogym.device_node",
+    "octogym.fed.client",
+    "octogym.fed.wire",
+]
 ABSENT = ["gymnasium", "numba", "pandas", "pettingzoo", "scipy", "torch"]
 
 
@@ -13,7 +20,8 @@ def main() -> None:
     for room in ROOMS:
         package = importlib.import_module(room)
         names.append(room)
-        names.extend(found.name for found in pkgutil.walk_packages(package.__path__, room + "."))
+        below = getattr(package, "__path__", [])  # a module has none
+        names.extend(found.name for found in pkgutil.walk_packages(below, room + "."))
     for name in names:
         importlib.import_module(name)
     heavy = [name for name in ABSENT if name in sys.modules]
