@@ -14,24 +14,29 @@ from octogym.agents.candidates import (
     PACK,
     POST,
     PRE,
+    Candidate,
     cameras_served,
     common_batch,
     decide,
-    initial_settings,
+    initial,
 )
 from octogym.agents.errors import PolicyError
 from octogym.agents.settings_table import fixed_decision, read_settings
+from octogym.agents.share_table import fixed_shares, read_shares
+from octogym.agents.sharing import Sharing, moved
 from octogym.agents.stateless import StatelessPolicy
 from octogym.cluster import draws
 from octogym.cluster.backend import View
 from octogym.cluster.decision import Decision
 from octogym.cluster.rate import RateMeter
 from octogym.cluster.registry import make_backend
-from octogym.cluster.settings import THREAD_ACTIONS
+from octogym.cluster.settings import KEEP_SHARE, THREAD_ACTIONS
 from octogym.cluster.topology import Cluster
 
 #: Seconds' worth of arrivals that the rate rules of the first round put into a batch.
 FILL_S = (0.005, 0.01, 0.02, 0.03, 0.045, 0.06, 0.09, 0.12)
+#: Utilisations up to which devices are filled by shares that follow the load of the block.
+LEVELS = (0.5, 0.65, 0.75, 0.85, 0.92, 1.0)
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,14 @@ class Effort:
 
 
 class HindsightPolicy(StatelessPolicy):
-    """Tries candidate settings on the true future of each block of windows and plays the best.
+    """Tries candidate settings and shares on the true future of each block of windows and plays the best.
 
     At the start of a block the state of the simulator is copied into `rows` environments. The first round tries what
     was best before, every common batch size, rate rules, and tuned settings if given; later rounds recombine (each
     instance takes the settings of the row in which the cameras it serves did best) and vary the winner. The row with
     the most on-time results over block and lookahead is played. Same settings as an agent's: packing, batch, threads.
+    Where sources have targets on several devices, rounds also try shares that even out the load that the block will
+    bring, and vary them source by source.
 
     A strong reference, not a bound: candidates are few, and a block is chosen without regard for what comes after the
     lookahead.
@@ -71,31 +78,32 @@ class HindsightPolicy(StatelessPolicy):
 
     def reset(self, cluster: Cluster, num_envs: int, seed: int) -> None:
         self._seed, self._num_envs, self._searches = seed, num_envs, []
-        self._next = np.zeros((num_envs, cluster.S, 4), np.int32)
+        self._next: list[Candidate] = []
         self._meter = RateMeter(num_envs, cluster.S, cluster.period_ns)
 
     def act(self, view: View) -> Decision:
         if view.step == 0:
             self._searches = [self._search(view, e) for e in range(self._num_envs)]
-            rate = np.zeros(self._next.shape[:2])
+            rate = np.zeros((self._num_envs, view.cluster.S))
         else:
             rate = self._meter.push(view.telemetry.arrived)
         if view.step % self.effort.block == 0:
-            for e, search in enumerate(self._searches):
-                self._next[e] = search.block(view, e, rate[e])
+            self._next = [search.block(view, e, rate[e]) for e, search in enumerate(self._searches)]
         decision = Decision.keep(view.cluster, self._num_envs)
-        decide(decision, self._next)
+        decide(decision, self._next, view.cluster)
         return decision
 
     def _search(self, view: View, e: int) -> _Search:
         scenario = getattr(view.backend, "scenario", None)
         if scenario is None or not hasattr(view.backend, "snapshot"):
             raise PolicyError("policy best-in-hindsight needs the simulator (a backend with snapshot and restore)")
-        start = [initial_settings(view.cluster)]
+        start = [initial(scenario)]
         if self._start:
             table = fixed_decision(read_settings(self._start), view.cluster, 1)
             tuned = np.stack([table.pack[0], table.batch[0], table.pre[0], table.post[0]], 1)
-            start.insert(0, np.where(tuned > 0, tuned, start[0]))
+            shares = fixed_shares(read_shares(self._start), view.cluster)
+            shares = np.where(shares == KEEP_SHARE, start[0].shares, shares)
+            start.insert(0, Candidate(np.where(tuned > 0, tuned, start[0].settings), shares))
         return _Search(scenario, self._seed + e, self.effort, start)
 
 
@@ -118,17 +126,17 @@ def _parse(argument: str) -> tuple[Effort, str]:
 class _Search:
     """The search for one environment, in a batch of its own that stays in step with the run."""
 
-    def __init__(self, scenario: Any, seed: int, effort: Effort, start: list[np.ndarray]) -> None:
+    def __init__(self, scenario: Any, seed: int, effort: Effort, start: list[Candidate]) -> None:
         self.scenario, self.cluster, self.effort, self.seed = scenario, scenario.cluster, effort, seed
-        self.start = start
+        self.start, self.sharing = start, Sharing(scenario)
         self.backend: Any = make_backend("sim", scenario, num_envs=effort.rows, threads=effort.threads)
         self.telemetry = self.backend.reset([seed] * effort.rows)
         self.served = cameras_served(self.cluster)
         self.decision = Decision.keep(self.cluster, effort.rows)
         self.best = start[0]
 
-    def block(self, view: View, e: int, rate: np.ndarray) -> np.ndarray:
-        """Settings [S, 4] of the block that starts now; leaves the batch at the block's end."""
+    def block(self, view: View, e: int, rate: np.ndarray) -> Candidate:
+        """What to hold in the block that starts now; leaves the batch at the block's end."""
         self._check(view, e)
         effort = self.effort
         left = max(self.scenario.horizon_s * 1_000_000_000 // self.cluster.period_ns - view.step, 1)
@@ -139,13 +147,13 @@ class _Search:
         for round_ in range(effort.rounds):
             if round_:
                 self.backend.restore(begin)
-            results, halfway = self._try(rows, block, look)
+            results, halfway, load = self._try(rows, block, look)
             total = results.sum(1)
             if total.max() > most:
                 row, most, end = int(np.argmax(total)), int(total.max()), halfway
-                found = rows[row].copy()
+                found = rows[row]
             draw = draws.generator(self.seed, draws.POLICY, view.step, round_)
-            rows = self._vary(rows, results, found, draw)
+            rows = self._vary(rows, results, found, load, draw)
         self.backend.restore(end)
         self.backend.broadcast(row)
         self.best = found
@@ -160,49 +168,69 @@ class _Search:
                     f"{view.telemetry.t_ns[e] / 1e9:g}; it must decide alone, from a reset without options"
                 )
 
-    def _try(self, rows: np.ndarray, block: int, look: int) -> tuple[np.ndarray, Any]:
-        """On-time results int64 [rows, C] over block and lookahead, and the state at the block's end."""
-        decide(self.decision, rows)
-        before = self.telemetry.total_on_time_results.copy()
+    def _try(self, rows: list[Candidate], block: int, look: int) -> tuple[np.ndarray, Any, np.ndarray]:
+        """On-time results int64 [rows, C] over block and lookahead, the state at the block's end, and the load [F] that
+        the block brought."""
+        decide(self.decision, rows, self.cluster)
+        before, arrived = self.telemetry.total_on_time_results.copy(), self.telemetry.total_arrived.copy()
+        objects = np.zeros(self.cluster.C)
         for _ in range(block):
             self.telemetry = self.backend.step(self.decision)
+            objects += self.telemetry.objects[0]
+        load = self.sharing.load(objects, self.telemetry.total_arrived[0] - arrived[0])
         halfway = self.backend.snapshot()
         for _ in range(look):
             self.telemetry = self.backend.step(self.decision)
-        return self.telemetry.total_on_time_results - before, halfway
+        seconds = block * self.cluster.period_ns / 1e9
+        return self.telemetry.total_on_time_results - before, halfway, load / seconds
 
-    def _first(self, rate: np.ndarray) -> np.ndarray:
-        """The first round's rows [rows, S, 4], the most promising first."""
+    def _first(self, rate: np.ndarray) -> list[Candidate]:
+        """The first round's rows, the most promising first."""
         limit = np.array([i.max_batch for i in self.cluster.instances])
 
-        def candidates() -> Iterator[np.ndarray]:
+        def candidates() -> Iterator[Candidate]:
             yield self.best
             yield from self.start
             for fill_s in FILL_S:
                 rule = self.best.copy()
-                rule[:, BATCH] = np.clip(np.floor(rate * fill_s + 0.5), 1, limit)
+                rule.settings[:, BATCH] = np.clip(np.floor(rate * fill_s + 0.5), 1, limit)
                 yield rule
             for batch in LADDER:
                 if batch <= limit.max():
                     yield common_batch(self.cluster, self.best, batch)
 
         rows = list(candidates())[: self.effort.rows]
-        return np.stack(rows + [self.best] * (self.effort.rows - len(rows)))
+        return rows + [self.best] * (self.effort.rows - len(rows))
 
-    def _vary(self, rows: np.ndarray, results: np.ndarray, best: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        """The next round's rows: the best of each instance's cameras joined, then variations of it and of the
-        winner."""
+    def _vary(
+        self, rows: list[Candidate], results: np.ndarray, best: Candidate, load: np.ndarray, draw: np.random.Generator
+    ) -> list[Candidate]:
+        """The next round's rows: the best of each instance's cameras joined, then variations of it and the winner."""
         joined = best.copy()
         for s, cameras in enumerate(self.served):
             own = results[:, cameras].sum(1)
             if own.max() > own.min():
-                joined[s] = rows[int(np.argmax(own)), s]
-        fresh = np.empty_like(rows)
+                joined.settings[s] = rows[int(np.argmax(own))].settings[s]
+        fresh = []
         for k in range(len(rows)):
-            fresh[k] = joined if k % 2 == 0 else best
+            row = (joined if k % 2 == 0 else best).copy()
             if k > 0:
-                self._change(fresh[k], draw.random(self.cluster.S) < 0.3, draw)
+                self._change(row.settings, draw.random(self.cluster.S) < 0.3, draw)
+            if self.sharing.groups and k > 0:
+                row = self._share(row, k, load, draw)
+            fresh.append(row)
         return fresh
+
+    def _share(self, row: Candidate, k: int, load: np.ndarray, draw: np.random.Generator) -> Candidate:
+        """Shares for the load of the block, or the row's own with some sources changed."""
+        if k <= 2 * len(LEVELS):
+            return Candidate(row.settings, self.sharing.balanced(load, LEVELS[(k - 1) // 2]))
+        for group in self.sharing.groups:
+            if draw.random() < 0.3:
+                kinds = [to for to in (group.local, group.server, ~group.local & ~group.server) if to.any()]
+                to = kinds[draw.integers(len(kinds))]
+                row.shares[group.routes] = moved(group, row.shares[group.routes], to, draw.choice((0.15, 0.4, 1.0)))
+        return row
 
     def _change(self, settings: np.ndarray, which: np.ndarray, draw: np.random.Generator) -> None:
         """Change one setting of each instance marked, batch twice as often as the others together."""

@@ -14,7 +14,7 @@ from octogym.cluster.rate import RateMeter
 from octogym.cluster.topology import Cluster
 
 #: Default fraction of the SLO; the best of a grid on training traces (benchmarks/rate_rule.py).
-FRACTION = 0.3
+FRACTION = 0.35
 
 
 class RateRulePolicy(StatelessPolicy):

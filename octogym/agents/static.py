@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from octogym.agents.settings_table import Table, fixed_decision, parse_settings, read_settings
+from octogym.agents.share_table import Shares, fixed_shares, read_shares
 from octogym.agents.stateless import StatelessPolicy
 from octogym.cluster.backend import View
 from octogym.cluster.decision import Decision
@@ -14,7 +15,8 @@ class StaticPolicy(StatelessPolicy):
 
     Args:
         argument: items [TARGET.]FIELD=VALUE separated by commas, as in `batch=4,car.batch=8,nx-1/traffic.car.batch=2`;
-            or a JSON file {"settings": {TARGET: {FIELD: VALUE}}}. FIELD is pack, batch, pre, post or timeout_ms (a
+            or a JSON file {"settings": {TARGET: {FIELD: VALUE}}, "shares": {SOURCE: {TARGET: THOUSANDTHS}}} (shares
+            may be left out). FIELD is pack, batch, pre, post or timeout_ms (a
             number, 0 = none, or `deadline`). TARGET is a model, `pipeline.model`, `device-type/pipeline.model` or an
             instance id; without one the value holds for every instance; the particular overrides the general. What is
             not stated stays as the scenario starts it. None: everything stays.
@@ -25,13 +27,17 @@ class StaticPolicy(StatelessPolicy):
 
     def __init__(self, argument: str | None = None) -> None:
         self.settings: Table = {}
-        if argument:
-            self.settings = read_settings(argument) if argument.endswith(".json") else parse_settings(argument)
+        self.shares: Shares = {}
+        if argument and argument.endswith(".json"):
+            self.settings, self.shares = read_settings(argument), read_shares(argument)
+        elif argument:
+            self.settings = parse_settings(argument)
         self._decision: Decision | None = None
 
     def reset(self, cluster: Cluster, num_envs: int, seed: int) -> None:
         decision = fixed_decision(self.settings, cluster, num_envs)
         _fill(decision, cluster)
+        decision.share_milli[:] = fixed_shares(self.shares, cluster)
         self._decision = decision
 
     def act(self, view: View) -> Decision:

@@ -1,4 +1,4 @@
-"""The tuned static policy: the fixed settings that search found best on training traces."""
+"""The tuned static policy: the fixed settings and shares that search found best on training traces."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from octogym.agents.errors import PolicyError
 from octogym.agents.settings_table import read_settings
+from octogym.agents.share_table import read_shares
 from octogym.agents.static import StaticPolicy
 from octogym.agents.tuning import DEFAULT, Budget, Progress, Tuned, tune
 from octogym.cluster.fingerprint import fingerprint
@@ -20,7 +21,7 @@ from octogym.cluster.topology import Cluster
 
 
 class TunedStaticPolicy(StaticPolicy):
-    """Holds the fixed settings of a file that `octogym tune` (or `tuned_file`) wrote.
+    """Holds the fixed settings and shares of a file that `octogym tune` (or `tuned_file`) wrote.
 
     Args:
         argument: the file. None: the one in the user's cache for this very cluster.
@@ -33,7 +34,7 @@ class TunedStaticPolicy(StaticPolicy):
         super().__init__()
         self.file = argument
         if argument:
-            self.settings = read_settings(argument)
+            self._read(argument)
 
     def reset(self, cluster: Cluster, num_envs: int, seed: int) -> None:
         if not self.file:
@@ -47,8 +48,11 @@ class TunedStaticPolicy(StaticPolicy):
                 raise PolicyError(
                     f"policy tuned-static: several in {cache_folder()}: {names}; say which: tuned-static:FILE"
                 )
-            self.settings = read_settings(found[0])
+            self._read(found[0])
         super().reset(cluster, num_envs, seed)
+
+    def _read(self, file: str | Path) -> None:
+        self.settings, self.shares = read_settings(file), read_shares(file)
 
 
 def cache_folder() -> Path:
@@ -116,9 +120,11 @@ def write_tuned(path: Path, scenario: Scenario, budget: Budget, tuned: Tuned) ->
         "evaluations": tuned.evaluations,
         "share": tuned.share,
         "share_of_best_common_batch": tuned.common_share,
+        "best_common_batch": tuned.common_batch,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     # Whole or not at all: a search may be interrupted while another reads.
     part = path.with_name(path.name + f".{os.getpid()}")
-    part.write_text(json.dumps({"settings": tuned.settings, "provenance": origin}, indent=2) + "\n", encoding="utf-8")
+    content = {"settings": tuned.settings, "shares": tuned.shares, "provenance": origin}
+    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     part.replace(path)

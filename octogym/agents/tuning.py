@@ -1,4 +1,4 @@
-"""Search for the best fixed settings of a scenario, on its training traces."""
+"""Search for the best fixed settings and shares of a scenario, on its training traces."""
 
 from __future__ import annotations
 
@@ -14,25 +14,35 @@ from octogym.agents.candidates import (
     PACK,
     POST,
     PRE,
+    Candidate,
     Outcome,
     cameras_served,
     common_batch,
     evaluate,
-    initial_settings,
+    initial,
 )
+from octogym.agents.sharing import Sharing, moved
 from octogym.cluster.scenario import Scenario
 from octogym.cluster.settings import THREAD_ACTIONS
 from octogym.cluster.topology import Cluster
 
 Progress = Callable[[int, str], None]
+#: Parts kept and sent to servers that are tried for all sources alike; the neighbours get the rest.
+PARTS = tuple((keep / 4, server / 4) for keep in (4, 3, 2, 1, 0) for server in (0, 1, 2) if keep + server <= 4)
+#: Part of what a source sends elsewhere that is moved to one kind of target at a time.
+PARTS_MOVED = (0.2, 0.6)
+#: Batch sizes that shares are first tried with.
+SHARED_AT = (2, 4)
+#: Utilisations up to which devices are filled by shares that follow the mean load.
+LEVELS = (0.3, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95)
 
 
 @dataclass(frozen=True)
 class Budget:
     """What a search may spend: `seeds` of the training split, `horizon_s` seconds of each, `sweeps` over all groups."""
 
-    seeds: tuple[int, ...] = (0, 1)
-    horizon_s: float = 120.0
+    seeds: tuple[int, ...] = (0, 1, 2, 3)
+    horizon_s: float = 60.0
     sweeps: int = 2
 
 
@@ -42,23 +52,30 @@ DEFAULT = Budget()
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search found. `settings`: target `device-type/pipeline.model` -> field -> value. `share`: on-time share
-    of the generated results with them, `common_share` with the best single batch size everywhere, on the searched
+    """What a search found. `settings`: target `device-type/pipeline.model` -> field -> value. `shares`: source id ->
+    target id -> thousandths, where a source has targets on several devices. `share`: on-time share of the generated
+    results with them, `common_share` with the best single batch size everywhere, `common_batch`, on the searched
     seeds."""
 
     settings: dict[str, dict[str, int]]
+    shares: dict[str, dict[str, int]]
     share: float
     common_share: float
+    common_batch: int
     evaluations: int
 
 
 def tune(scenario: Scenario, budget: Budget = DEFAULT, threads: int = 1, progress: Progress | None = None) -> Tuned:
-    """The best fixed settings per stage and device type for on-time results over all seeds.
+    """The best fixed settings per stage and device type, and shares per source, for on-time results over all seeds.
 
     Coordinate descent from the best common batch size: for each group of instances (one stage on one type of device)
     batch, packing and threads in turn. Groups whose instances serve no camera in common are varied at the same time
     and judged by their own cameras, so that a sweep costs the depth of the pipelines rather than the number of groups.
     What is chosen so is kept only if it does better as a whole. A local search: a strong setting, not a proven best.
+
+    Where sources have targets on several devices, shares are searched with it: first the same parts kept, sent to
+    servers and spread over neighbours for all, or shares that even out the mean load of the training traces; then each
+    source's own.
 
     Args:
         scenario: with training traces; its results are not to be ranked on the same ones.
@@ -67,22 +84,20 @@ def tune(scenario: Scenario, budget: Budget = DEFAULT, threads: int = 1, progres
         progress: called with (environment-windows simulated, what is being tried).
     """
     search = _Search(scenario, budget, threads, progress)
-    base = initial_settings(scenario.cluster)
-    largest = max(i.max_batch for i in scenario.cluster.instances)
-    common = [common_batch(scenario.cluster, base, b) for b in LADDER if b <= largest]
-    shares = search.run(common, "common batch").share()
-    best, share = common[int(np.argmax(shares))], float(shares.max())
-    common_share = share
+    best, share = search.common()
+    common_share, common = share, int(best.settings[:, BATCH].max())
+    best, share = search.shared(best, share)
     for sweep in range(budget.sweeps):
         before = share
         best, share = search.sweep(best, share, near=sweep > 0)
+        best, share = search.sources(best, share)
         if share <= before:
             break
     settings = {
-        search.names[g]: {field: int(best[members[0], k]) for k, field in enumerate(FIELDS)}
+        search.names[g]: {field: int(best.settings[members[0], k]) for k, field in enumerate(FIELDS)}
         for g, members in enumerate(search.groups)
     }
-    return Tuned(settings, share, common_share, search.evaluations)
+    return Tuned(settings, search.sharing.table(best.shares), share, common_share, common, search.evaluations)
 
 
 class _Search:
@@ -92,9 +107,11 @@ class _Search:
         self.names, self.groups = stage_groups(scenario.cluster)
         served = cameras_served(scenario.cluster)
         self.served = [served[members].any(0) for members in self.groups]
+        self.sharing = Sharing(scenario)
+        self.load = np.zeros(len(self.sharing.groups))
         self.evaluations = 0
 
-    def run(self, candidates: Sequence[np.ndarray], what: str) -> Outcome:
+    def run(self, candidates: Sequence[Candidate], what: str) -> Outcome:
         self.evaluations += len(candidates)
 
         def tell(windows: int) -> None:
@@ -103,7 +120,42 @@ class _Search:
 
         return evaluate(self.scenario, candidates, self.budget.seeds, self.budget.horizon_s, self.threads, tell)
 
-    def sweep(self, best: np.ndarray, share: float, near: bool) -> tuple[np.ndarray, float]:
+    def common(self) -> tuple[Candidate, float]:
+        """The best single batch size everywhere."""
+        base = initial(self.scenario)
+        largest = max(i.max_batch for i in self.cluster.instances)
+        trials = [common_batch(self.cluster, base, b) for b in LADDER if b <= largest]
+        outcome = self.run(trials, "common batch")
+        self.load = outcome.load
+        return _better(trials, outcome.share(), base, -1.0)
+
+    def shared(self, best: Candidate, share: float) -> tuple[Candidate, float]:
+        """The best shares by one rule for all sources, each rule with every common batch size."""
+        if not self.sharing.groups:
+            return best, share
+        rules = [self.sharing.divided(*parts) for parts in PARTS]
+        rules += [self.sharing.balanced(self.load, level) for level in LEVELS]
+        for batch in SHARED_AT:
+            settings = common_batch(self.cluster, best, batch).settings
+            trials = [Candidate(settings, shares) for shares in rules]
+            best, share = _better(trials, self.run(trials, f"shares at batch {batch}").share(), best, share)
+        return best, share
+
+    def sources(self, best: Candidate, share: float) -> tuple[Candidate, float]:
+        """One pass over the sources: part of each one's requests moved to its own device, to servers, to neighbours."""
+        for group in self.sharing.groups:
+            near = ~group.local & ~group.server
+            trials = []
+            for to in (group.local, group.server, near):
+                for part in PARTS_MOVED if to.any() else ():
+                    shares = best.shares.copy()
+                    shares[group.routes] = moved(group, shares[group.routes], to, part)
+                    trials.append(Candidate(best.settings, shares))
+            what = f"shares of {self.cluster.instances[group.source].id}"
+            best, share = _better(trials, self.run(trials, what).share(), best, share)
+        return best, share
+
+    def sweep(self, best: Candidate, share: float, near: bool) -> tuple[Candidate, float]:
         """One pass over all groups and fields; `near`: only values beside those in hand."""
         for together in apart(self.served):
             for field in ("batch", "pack", "threads"):
@@ -111,9 +163,9 @@ class _Search:
         return best, share
 
     def _vary(
-        self, best: np.ndarray, share: float, together: Sequence[int], field: str, near: bool
-    ) -> tuple[np.ndarray, float]:
-        options = {g: list(self._options(g, field, best[self.groups[g][0]], near)) for g in together}
+        self, best: Candidate, share: float, together: Sequence[int], field: str, near: bool
+    ) -> tuple[Candidate, float]:
+        options = {g: list(self._options(g, field, best.settings[self.groups[g][0]], near)) for g in together}
         rows = max(map(len, options.values()))
         if rows < 2:
             return best, share
@@ -121,19 +173,18 @@ class _Search:
         for row in range(rows):
             trial = best.copy()
             for g, values in options.items():
-                trial[self.groups[g]] = values[min(row, len(values) - 1)]
+                trial.settings[self.groups[g]] = values[min(row, len(values) - 1)]
             trials.append(trial)
         outcome = self.run(trials, f"{field} of {', '.join(self.names[g] for g in together)}")
         joined = best.copy()
         for g in together:
             own = outcome.on_time[:, :, self.served[g]].sum((1, 2))
-            joined[self.groups[g]] = trials[int(np.argmax(own))][self.groups[g]]
+            joined.settings[self.groups[g]] = trials[int(np.argmax(own))].settings[self.groups[g]]
         shares = outcome.share()
-        if not any(np.array_equal(joined, trial) for trial in trials):
+        if not any(joined.same(trial) for trial in trials):
             trials.append(joined)
             shares = np.append(shares, self.run([joined], "what was best for each").share())
-        top = int(np.argmax(shares))
-        return (trials[top], float(shares[top])) if shares[top] > share else (best, share)
+        return _better(trials, shares, best, share)
 
     def _options(self, g: int, field: str, now: np.ndarray, near: bool) -> Iterator[np.ndarray]:
         """Rows int32 [4] for a group that has `now`, which comes first."""
@@ -157,6 +208,12 @@ class _Search:
                 row = now.copy()
                 row[k] = value
                 yield row
+
+
+def _better(trials: Sequence[Candidate], shares: np.ndarray, best: Candidate, share: float) -> tuple[Candidate, float]:
+    """The first best of the trials if it beats what is in hand."""
+    top = int(np.argmax(shares))
+    return (trials[top], float(shares[top])) if shares[top] > share else (best, share)
 
 
 def _beside(batch: int, largest: int) -> list[int]:

@@ -1,0 +1,203 @@
+"""`octogym train`: FCPO, BCEdge, IPPO and MAPPO on a scenario's training traces."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+from octogym.cli.choose import UsageError, add_scenario_arguments, scenario_of, seeds_of
+from octogym.cli.store import slug
+from octogym.cluster.errors import OctoGymError
+from octogym.cluster.scenario import Scenario
+
+INTERRUPTED = 130
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser("train", help="train a policy; leaves a checkpoint for `octogym run --policy`")
+    methods = parser.add_subparsers(title="methods", metavar="METHOD", required=True)
+    fcpo = methods.add_parser("fcpo", help="FCPO: one small continual agent per instance, federated")
+    _common(fcpo, episodes=300, envs=1)
+    fcpo.add_argument("--plus", action="store_true", help="the settings of fcpo-plus instead of the paper's")
+    fcpo.add_argument("--alone", action="store_true", help="no federation: every agent learns by itself")
+    fcpo.add_argument("--hierarchical", action="store_true", help="an edge server per device type, and a cloud")
+    fcpo.add_argument("--warm", type=Path, metavar="FILE", help="start from this checkpoint")
+    fcpo.add_argument(
+        "--agent",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a constant of the agents (lr, gate, loss, variant, capacity, steps, ...); may be repeated",
+    )
+    fcpo.add_argument(
+        "--fed",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the federation (fl_every, fraction, weighting, ...); may be repeated",
+    )
+    fcpo.set_defaults(run=run_fcpo, method="fcpo")
+    others = {
+        "bcedge": "BCEdge: one agent per device type, trained offline on profiles",
+        "ippo": "independent PPO with one network for all agents",
+        "mappo": "the same with a critic that sees all agents",
+    }
+    for name, words in others.items():
+        other = methods.add_parser(name, help=words)
+        _common(other, episodes=None, envs=None)
+        other.add_argument(
+            "--agent", action="append", default=[], metavar="NAME=VALUE", help="a constant of the method"
+        )
+        other.set_defaults(run=run_other, method=name)
+
+
+def _common(parser: argparse.ArgumentParser, episodes: int | None, envs: int | None) -> None:
+    add_scenario_arguments(parser)
+    parser.add_argument(
+        "--seeds", default="0", metavar="N|N..M", help="seeds, each trained apart (default %(default)s)"
+    )
+    parser.add_argument("--episodes", type=int, default=episodes, help="default: %(default)s (None: the method's)")
+    parser.add_argument("--envs", type=int, default=envs, metavar="E", help="environments in parallel per seed")
+    parser.add_argument("--horizon", type=float, metavar="S", help="seconds of a simulated episode")
+    parser.add_argument("--split", default="train", help="part of the traces (default %(default)s)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads (%(default)s)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default runs/METHOD-SCENARIO")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    parser.add_argument("--board", action="store_true", help="TensorBoard events into DIR")
+    parser.add_argument("--quiet", action="store_true")
+
+
+def run_fcpo(options: argparse.Namespace) -> int:
+    from octogym.agents.fcpo_settings import FcpoSettings
+    from octogym.agents.onboard import IAgentConfig
+    from octogym.fed.client import ClientConfig
+    from octogym.fed.config import FedConfig
+    from octogym.train.fcpo import FcpoTraining, train_fcpo
+
+    settings = FcpoSettings.plus() if options.plus else FcpoSettings()
+    settings = _with(settings, options.agent, "--agent", ("iagent", IAgentConfig))
+    fed = _with(FedConfig(), options.fed, "--fed", ("client", ClientConfig))
+    name = "fcpo-plus" if options.plus else "fcpo"
+    out = _out(options, name)
+    result = train_fcpo(
+        FcpoTraining(
+            _scenario(options),
+            seeds=tuple(seeds_of(options.seeds)),
+            episodes=options.episodes,
+            envs=options.envs,
+            federated=not options.alone,
+            hierarchical=options.hierarchical,
+            settings=settings,
+            fed=fed,
+            name=name,
+            warm=options.warm,
+            horizon_s=options.horizon,
+            threads=options.threads,
+            out=out,
+            resume=options.resume,
+            board=options.board,
+            quiet=options.quiet,
+        )
+    )
+    history = result.history
+    for seed, file in result.files.items():
+        mine = history["seed"] == seed
+        if mine.any():
+            reward, effective = history["reward"][mine], history["effective_throughput"][mine]
+            print(
+                f"seed {seed}: {int(history['updates'][mine][-1])} episodes, reward {reward[0]:.3f} -> {reward[-1]:.3f}, "
+                f"effective throughput {effective[0]:.1f} -> {effective[-1]:.1f} results/s, "
+                f"{int(history['rounds'][mine][-1])} federated rounds: {file}"
+            )
+    return 0 if result.finished else _stopped(out)
+
+
+def run_other(options: argparse.Namespace) -> int:
+    out, scenario = _out(options, options.method), _scenario(options)
+    seeds = seeds_of(options.seeds)
+    for seed in seeds:
+        folder = out if len(seeds) == 1 else out / f"seed-{seed}"
+        file, interrupted = _train_other(options, scenario, seed, folder)
+        if interrupted:
+            return _stopped(out)
+        print(f"seed {seed}: {file}")
+    return 0
+
+
+def _train_other(options: argparse.Namespace, scenario: Scenario, seed: int, folder: Path) -> tuple[Path | None, bool]:
+    resume = options.resume and folder.exists()
+    given: dict[str, Any] = {"scenario": scenario, "seed": seed, "out": folder, "resume": resume}
+    given.update(quiet=options.quiet)
+    if options.method == "bcedge":
+        from octogym.train.bcedge import BCEdgeConfig, train_bcedge
+
+        for flag in ("envs", "horizon"):
+            if getattr(options, flag) is not None:
+                raise UsageError(f"--{flag}: BCEdge is trained on profiles, not in the simulator")
+        chosen = {} if options.episodes is None else {"updates": options.episodes}
+        trained = train_bcedge(_with(BCEdgeConfig(**given, **chosen), options.agent, "--agent"))
+        return trained.file, trained.interrupted
+    from octogym.train.ppo import PpoConfig, train_ppo
+
+    chosen = {"method": options.method, "threads": options.threads, "board": options.board, "horizon": options.horizon}
+    chosen.update({k: v for k, v in (("episodes", options.episodes), ("num_envs", options.envs)) if v is not None})
+    result = train_ppo(_with(PpoConfig(**given, **chosen), options.agent, "--agent"))
+    return result.file, result.interrupted
+
+
+def _scenario(options: argparse.Namespace) -> Scenario:
+    from octogym.cluster.errors import ScenarioError
+
+    try:
+        return scenario_of(options, options.split)
+    except ScenarioError as error:
+        if error.key != "split" or options.split != "train":
+            raise
+        return scenario_of(options)
+
+
+def _out(options: argparse.Namespace, name: str) -> Path:
+    return options.out or Path("runs") / f"{name}-{slug(str(options.scenario))}"
+
+
+def _stopped(out: Path) -> int:
+    print(f"stopped; `--resume --out {out}` goes on from there")
+    return INTERRUPTED
+
+
+def _with(settings: Any, items: list[str], flag: str, inner: tuple[str, Any] | None = None) -> Any:
+    """`settings` (a dataclass) with NAME=VALUE items; names of the dataclass in its field `inner` are taken, too."""
+    outer_names = {f.name for f in dataclasses.fields(settings)}
+    inner_names = {f.name for f in dataclasses.fields(inner[1])} if inner else set()
+    mine: dict[str, Any] = {}
+    below: dict[str, Any] = {}
+    for item in items:
+        name, equals, text = item.partition("=")
+        if not equals:
+            raise UsageError(f"{flag} {item}: expected NAME=VALUE")
+        if name in inner_names:
+            below[name] = _value(text)
+        elif name in outer_names and not (inner and name == inner[0]):
+            mine[name] = _value(text)
+        else:
+            known = ", ".join(sorted((outer_names | inner_names) - ({inner[0]} if inner else set())))
+            raise UsageError(f"{flag} {item}: no such name; there are {known}")
+    try:
+        if inner and below:
+            mine[inner[0]] = dataclasses.replace(getattr(settings, inner[0]), **below)
+        return dataclasses.replace(settings, **mine)
+    except OctoGymError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{flag} {' '.join(items)}: {error}") from None
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return {"true": True, "false": False, "none": None}.get(text.lower(), text)
