@@ -25,6 +25,12 @@ def settings_of(method: str) -> FcpoSettings:
     return {"fcpo": FcpoSettings(), "fcpo-plus": FcpoSettings.plus()}[method]
 
 
+def method(name: str, runs: int, episodes: int) -> dict[int, Path]:
+    """Checkpoint per seed of `fcpo` (federated, as published) or `fcpo-plus` (every agent alone) on the testbed."""
+    files, _ = fcpo(name, range(runs), episodes, settings_of(name), name=name, federated=name == "fcpo")
+    return files
+
+
 def fcpo(
     label: str,
     seeds: Sequence[int],
@@ -82,7 +88,10 @@ def _train_other(method: str, scenario: str, seed: int, out: Path, quick: bool) 
     else:
         from octogym.train.ppo import PpoConfig, train_ppo
 
-        few: dict[str, Any] = {"episodes": 1, "num_envs": 2, "horizon": 100.0} if quick else {}
+        few: dict[str, Any] = {"episodes": 1, "num_envs": 2, "horizon": 100.0}
+        if not quick:
+            # As many windows as FCPO's agents live through.
+            few = {"episodes": 24, "num_envs": 4, "horizon": 300.0, "rollout": 25}
         config = PpoConfig(scenario, method, out, seed=seed, resume=resume, **few)
         stopped = train_ppo(config).interrupted
     if stopped:

@@ -97,7 +97,8 @@ def _verdicts(results: dict[str, dict[str, list[float]]]) -> list[dict[str, obje
     gates = [name for name in results if name.startswith("gate")]
     if gates:
         told = "; ".join(
-            f"{name}: {interval(results[name]['skipped'], 100)} % skipped, {difference(results[name][share], base[share], 100)}"
+            f"{name}: {interval(results[name]['skipped'], 100)} % skipped, "
+            f"{difference(results[name][share], base[share], 100)} points"
             for name in gates
         )
         harmless = all(float(np.mean(results[n][share])) > float(np.mean(base[share])) - 0.01 for n in gates)

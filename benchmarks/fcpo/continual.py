@@ -33,8 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     scenario = unseen("AI City's crossings, switching", **changes).load_scenario()
     shares, rates = {}, {}
     for method in ("fcpo", "fcpo-plus"):
-        settings = trained.settings_of(method)
-        files, _ = trained.fcpo(method, range(options.runs), options.episodes, settings, name=method)
+        files = trained.method(method, options.runs, options.episodes)
         for kind in ("continual", "frozen"):
             lived = [
                 episodes(

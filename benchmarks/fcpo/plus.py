@@ -65,7 +65,21 @@ def variants() -> dict[str, FcpoSettings]:
     found["fcpo"] = published
     for name, values in changes().items():
         found[f"fcpo with: {name}"] = changed(published, {key: _get(plus, key) for key in values})
+    found["fcpo-plus, federated among all"] = plus
+    found["fcpo-plus, federated among agents of a model"] = plus
     return found
+
+
+#: What else the training of a variant changes; fcpo-plus learns alone, FCPO is federated.
+TRAINING: dict[str, dict[str, Any]] = {
+    "fcpo-plus, federated among all": {"federated": True},
+    "fcpo-plus, federated among agents of a model": {"federated": True, "among": "model"},
+}
+
+
+def training(name: str) -> dict[str, Any]:
+    """Further arguments of a variant's training."""
+    return TRAINING.get(name, {"federated": not name.startswith("fcpo-plus")})
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -100,7 +114,7 @@ def main(argv: list[str] | None = None) -> int:
 def _verdicts(results: dict[str, dict[str, list[float]]], loaded: str) -> list[dict[str, object]]:
     base, lines = results["fcpo-plus"], []
     for name, r in results.items():
-        if name.startswith("fcpo-plus without"):
+        if name.startswith(("fcpo-plus ", "fcpo-plus,")):
             costs = [difference(base[key], r[key], 100) for key in ("on_time_share", loaded)]
             gain = max(float(np.mean(base[key]) - np.mean(r[key])) for key in ("on_time_share", loaded))
             lines.append(

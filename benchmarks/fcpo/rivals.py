@@ -33,7 +33,7 @@ def policies(runs: int, episodes: int, quick: bool) -> dict[str, Callable[[int],
     for name in ("static", "tuned-static", "rate-rule", "octopinf", "octopinf:deadline", "distream", "jellyfish"):
         found[name] = lambda run, name=name: name
     for method in ("fcpo", "fcpo-plus"):
-        files, _ = trained.fcpo(method, seeds, episodes, trained.settings_of(method), name=method)
+        files = trained.method(method, runs, episodes)
         found[method] = lambda run, method=method, files=files: f"{method}:{files[run]}"
     for method in ("bcedge", "ippo", "mappo"):
         others = trained.other(method, seeds, quick)

@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     scenario, curves = condition.load_scenario(), {}
     for method in ("fcpo", "fcpo-plus"):
         settings = trained.settings_of(method)
-        files, _ = trained.fcpo(method, range(options.runs), options.episodes, settings, name=method)
+        files = trained.method(method, options.runs, options.episodes)
         for start in ("warm", "cold"):
             rows = []
             for run in range(options.runs):
@@ -51,7 +51,8 @@ def main(argv: list[str] | None = None) -> int:
         for name, values in curves.items()
     }
     print(table(("start", "on time in the first minute, %", "in the last, %", "in all, %"), [
-        (name, *(interval(r[key], 100) for key in ("first_minute", "last_minute", "all"))) for name, r in results.items()
+        (name, *(interval(r[key], 100) for key in ("first_minute", "last_minute", "all")))
+        for name, r in results.items()
     ]))  # fmt: skip
     if options.json is not None:
         shown = {k: v for k, v in vars(options).items() if k not in ("json", "quick")}
@@ -66,11 +67,12 @@ def _verdicts(results: dict[str, dict[str, list[float]]]) -> list[dict[str, obje
         warm, cold = results[f"{method}, warm"], results[f"{method}, cold"]
         first = [100 * float(np.mean(x["first_minute"])) for x in (warm, cold)]
         last = [100 * float(np.mean(x["last_minute"])) for x in (warm, cold)]
-        lines.append(verdict(f"{method}: a warm start serves more at once on unseen scenes", "warm above cold",
-                             f"{first[0]:.1f} % against {first[1]:.1f} % in the first minute", first[0] > first[1]))  # fmt: skip
-        lines.append(verdict(f"{method}: a cold start nearly catches up within 6 minutes", "nearly",
-                             f"{last[0]:.1f} % against {last[1]:.1f} % in the last minute",
-                             last[1] > 0.95 * last[0]))  # fmt: skip
+        at_once = f"{first[0]:.1f} % against {first[1]:.1f} % in the first minute"
+        later = f"{last[0]:.1f} % against {last[1]:.1f} % in the last minute"
+        lines += [
+            verdict(f"{method}: a warm start serves more at once", "warm above cold", at_once, first[0] > first[1]),
+            verdict(f"{method}: a cold start nearly catches up", "within 6 minutes", later, last[1] > 0.95 * last[0]),
+        ]
     return lines
 
 

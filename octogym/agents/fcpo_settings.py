@@ -34,7 +34,7 @@ class FcpoSettings:
     observation: str = "published"
     reward: str = "published"
     latency_weight: float = 0.5
-    price: float = 2.0
+    price: float = 4.0
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
@@ -48,7 +48,7 @@ class FcpoSettings:
     @classmethod
     def plus(cls) -> FcpoSettings:
         """The settings of `fcpo-plus`; benchmarks/fcpo/plus.py justifies each."""
-        iagent = IAgentConfig(advantage="normalised", epochs=4, lr=3e-3)
+        iagent = IAgentConfig(advantage="normalised", epochs=4, lr=1.5e-3, steps_growth=0)
         return cls(iagent, batch="fill", observation="scaled", reward="on-time")
 
     def as_plain(self) -> dict[str, Any]:

@@ -23,7 +23,11 @@ def add_parser(commands: Any) -> None:
     fcpo = methods.add_parser("fcpo", help="FCPO: one small continual agent per instance, federated")
     _common(fcpo, episodes=300, envs=1)
     fcpo.add_argument("--plus", action="store_true", help="the settings of fcpo-plus instead of the paper's")
-    fcpo.add_argument("--alone", action="store_true", help="no federation: every agent learns by itself")
+    fcpo.add_argument(
+        "--federate",
+        choices=("all", "model", "none"),
+        help="who federates: all agents (default), those of each model apart, nobody (default with --plus)",
+    )
     fcpo.add_argument("--hierarchical", action="store_true", help="an edge server per device type, and a cloud")
     fcpo.add_argument("--warm", type=Path, metavar="FILE", help="start from this checkpoint")
     fcpo.add_argument(
@@ -82,6 +86,7 @@ def run_fcpo(options: argparse.Namespace) -> int:
     settings = _with(settings, options.agent, "--agent", ("iagent", IAgentConfig))
     fed = _with(FedConfig(), options.fed, "--fed", ("client", ClientConfig))
     name = "fcpo-plus" if options.plus else "fcpo"
+    federate = options.federate or ("none" if options.plus else "all")
     out = _out(options, name)
     result = train_fcpo(
         FcpoTraining(
@@ -89,7 +94,8 @@ def run_fcpo(options: argparse.Namespace) -> int:
             seeds=tuple(seeds_of(options.seeds)),
             episodes=options.episodes,
             envs=options.envs,
-            federated=not options.alone,
+            federated=federate != "none",
+            among="model" if federate == "model" else "all",
             hierarchical=options.hierarchical,
             settings=settings,
             fed=fed,
@@ -109,7 +115,8 @@ def run_fcpo(options: argparse.Namespace) -> int:
         if mine.any():
             reward, effective = history["reward"][mine], history["effective_throughput"][mine]
             print(
-                f"seed {seed}: {int(history['updates'][mine][-1])} episodes, reward {reward[0]:.3f} -> {reward[-1]:.3f}, "
+                f"seed {seed}: {int(history['updates'][mine][-1])} episodes, "
+                f"reward {reward[0]:.3f} -> {reward[-1]:.3f}, "
                 f"effective throughput {effective[0]:.1f} -> {effective[-1]:.1f} results/s, "
                 f"{int(history['rounds'][mine][-1])} federated rounds: {file}"
             )
@@ -131,7 +138,7 @@ def run_other(options: argparse.Namespace) -> int:
 def _train_other(options: argparse.Namespace, scenario: Scenario, seed: int, folder: Path) -> tuple[Path | None, bool]:
     resume = options.resume and folder.exists()
     given: dict[str, Any] = {"scenario": scenario, "seed": seed, "out": folder, "resume": resume}
-    given.update(quiet=options.quiet)
+    given.update(quiet=options.quiet, threads=options.threads, board=options.board)
     if options.method == "bcedge":
         from octogym.train.bcedge import BCEdgeConfig, train_bcedge
 
@@ -143,7 +150,7 @@ def _train_other(options: argparse.Namespace, scenario: Scenario, seed: int, fol
         return trained.file, trained.interrupted
     from octogym.train.ppo import PpoConfig, train_ppo
 
-    chosen = {"method": options.method, "threads": options.threads, "board": options.board, "horizon": options.horizon}
+    chosen = {"method": options.method, "horizon": options.horizon}
     chosen.update({k: v for k, v in (("episodes", options.episodes), ("num_envs", options.envs)) if v is not None})
     result = train_ppo(_with(PpoConfig(**given, **chosen), options.agent, "--agent"))
     return result.file, result.interrupted

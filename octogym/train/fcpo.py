@@ -35,7 +35,7 @@ from octogym.train.fcpo_federation import Federations
 from octogym.train.fcpo_history import History
 from octogym.train.fcpo_world import World
 from octogym.train.progress import Progress
-from octogym.train.settings import SettingError, number, run_folder, training_scenario, whole
+from octogym.train.settings import SettingError, number, one_of, run_folder, training_scenario, whole
 from octogym.train.stopping import Stopping
 
 HISTORY_FILE, ROUNDS_FILE = "history.csv", "rounds.csv"
@@ -51,6 +51,7 @@ class FcpoTraining:
         episodes: local updates that every agent makes at least.
         envs: environments in parallel whose agents share their weights.
         federated: False: every agent learns alone. `hierarchical`: an edge server per device type and a cloud.
+            `among`: who federates, "all" agents of a system or those of each "model" apart.
         settings, fed: constants of the agents and of the federation (whose clients take their episodes' lengths from
             the agents' settings). `name`: what the method is called in the file.
         warm: a checkpoint to start from.
@@ -71,6 +72,7 @@ class FcpoTraining:
     envs: int = 1
     federated: bool = True
     hierarchical: bool = False
+    among: str = "all"
     settings: FcpoSettings = field(default_factory=FcpoSettings)
     fed: FedConfig = field(default_factory=FedConfig)
     name: str = "fcpo"
@@ -86,6 +88,7 @@ class FcpoTraining:
     def __post_init__(self) -> None:
         for name in ("episodes", "envs", "threads", "save_every"):
             whole(self, name)
+        one_of(self, "among", ("all", "model"))
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise SettingError("seeds", list(self.seeds), "different whole numbers from 0")
         if self.horizon_s is not None:
@@ -153,7 +156,7 @@ class _Training:
         self.federations: Federations | None = None
         if config.federated:
             self.federations = Federations(
-                self.policy, self.world.cluster, self._fed(), config.seeds, config.hierarchical
+                self.policy, self.world.cluster, self._fed(), config.seeds, config.hierarchical, config.among
             )
         self.history = History(self.world.cluster, config.seeds, config.envs)
         self.episode = 0
@@ -201,6 +204,7 @@ class _Training:
             "envs": config.envs,
             "federated": config.federated,
             "hierarchical": config.hierarchical,
+            "among": config.among,
             "settings": _plain(config.settings.as_plain()),
             "fed": _plain(asdict(self._fed())),
             "horizon": self.world.windows,

@@ -1,4 +1,4 @@
-"""The agents of each system as members of a federation: who uploads, who waits, whose episodes have grown."""
+"""The agents of each system as members of federations: who uploads, who waits, whose episodes have grown."""
 
 from __future__ import annotations
 
@@ -16,27 +16,37 @@ from octogym.fed.in_process import Federation, RoundReport
 
 
 class Federations:
-    """One `Federation` per system of a policy's population, all on one clock of cluster time.
+    """The federations of every system of a policy's population, all on one clock of cluster time.
 
     Args:
         hierarchical: one edge server per device type and a cloud over them (paper, section IV-D); else one server.
+        among: "all" agents of a system in one federation (paper), or one federation for the agents of each "model".
     """
 
     def __init__(
-        self, policy: FcpoPolicy, cluster: Cluster, config: FedConfig, seeds: Sequence[int], hierarchical: bool = False
+        self,
+        policy: FcpoPolicy,
+        cluster: Cluster,
+        config: FedConfig,
+        seeds: Sequence[int],
+        hierarchical: bool = False,
+        among: str = "all",
     ) -> None:
         self._policy, self._cluster, self._rows = policy, cluster, policy.rows
-        clients: list[list[FedClient]] = [[] for _ in seeds]
-        self._who: list[dict[str, int]] = [{} for _ in seeds]
+        clients: dict[tuple[int, str], list[FedClient]] = {}
+        self._index = {instance.id: s for s, instance in enumerate(cluster.instances)}
         for k, s, stack, i in policy.population.members():
             instance = cluster.instances[s]
             device = cluster.devices[instance.device].id
-            clients[k].append(FedClient(instance.id, device, stack, i, config.client))
-            self._who[k][instance.id] = s
+            group = cluster.stages[instance.stage].model if among == "model" else ""
+            clients.setdefault((k, group), []).append(FedClient(instance.id, device, stack, i, config.client))
         clusters = {device.id: device.type.name for device in cluster.devices} if hierarchical else None
-        self.all = [Federation(config, mine, seed, clusters) for mine, seed in zip(clients, seeds, strict=True)]
+        #: (system, model or "") -> its federation.
+        self.all = {
+            key: Federation(config, mine, int(seeds[key[0]]), clusters) for key, mine in sorted(clients.items())
+        }
         #: Rounds that have ended, by system.
-        self.rounds = np.zeros(len(self.all), np.int64)
+        self.rounds = np.zeros(len(seeds), np.int64)
         self.reports: list[tuple[int, RoundReport]] = []
         self._spread()
 
@@ -44,17 +54,18 @@ class Federations:
         """The window that ends at `now_ns` (of the whole training) is over; `updates` were made in it."""
         if not updates and not self._policy.waiting.any():
             return
-        for k, federation in enumerate(self.all):
-            mine = [u for u in updates if u.system == k]
-            names = {self._cluster.instances[u.instance].id: u.loss for u in mine}
+        for (k, _), federation in self.all.items():
+            mine = {self._cluster.instances[u.instance].id: u.loss for u in updates if u.system == k}
+            names = {name: loss for name, loss in mine.items() if name in federation.clients}
             reports = federation.after_step(now_ns, names, self._bandwidth(telemetry, k * self._rows))
             self.rounds[k] += len(reports)
             self.reports += [(k, report) for report in reports]
         self._spread()
 
     def shared(self, system: int) -> dict[str, np.ndarray]:
-        """The server's (or the cloud's) model: `part@shapes/name` -> array."""
-        return self.all[system].model.named()
+        """The server's (or the cloud's) model: `part@shapes/name` -> array; none where every model has its own."""
+        federation = self.all.get((system, ""))
+        return {} if federation is None else federation.model.named()
 
     def _bandwidth(self, t: Telemetry, row: int) -> dict[str, tuple[float, float]]:
         D = self._cluster.D
@@ -64,9 +75,9 @@ class Federations:
     def _spread(self) -> None:
         """Tell the policy who waits, how long episodes are, whose next update must not be gated."""
         policy = self._policy
-        for k, federation in enumerate(self.all):
+        for (k, _), federation in self.all.items():
             for name, client in federation.clients.items():
-                s = self._who[k][name]
+                s = self._index[name]
                 policy.waiting[k, s] = client.state == WAITING
                 policy.lengths[k, s] = client.steps
                 policy.uploads_next[k, s] = client.uploads_next
@@ -75,15 +86,15 @@ class Federations:
         """Arrays by name and plain values, for a resume."""
         arrays: dict[str, np.ndarray] = {"rounds": self.rounds.copy()}
         plain = []
-        for k, federation in enumerate(self.all):
+        for at, federation in enumerate(self.all.values()):
             found, values = federation.state_dict()
-            arrays.update({f"{k}/{name}": array for name, array in found.items()})
+            arrays.update({f"{at}/{name}": array for name, array in found.items()})
             plain.append(values)
         return arrays, plain
 
     def load(self, arrays: dict[str, np.ndarray], plain: list[dict[str, Any]]) -> None:
         self.rounds[:] = arrays["rounds"]
-        for k, federation in enumerate(self.all):
-            start = f"{k}/"
-            federation.load({n[len(start) :]: a for n, a in arrays.items() if n.startswith(start)}, plain[k])
+        for at, federation in enumerate(self.all.values()):
+            start = f"{at}/"
+            federation.load({n[len(start) :]: a for n, a in arrays.items() if n.startswith(start)}, plain[at])
         self._spread()

@@ -121,7 +121,8 @@ class History:
         self.columns = {name: state[f"rows.{name}"].tolist() for name in COLUMNS}
         self._sums = {name: state[f"sums.{name}"] for name in _SUMS}
         self._updates = [
-            Update(int(k), int(s), *rest, bool(skipped)) for k, s, *rest, skipped in state["updates"].tolist()
+            Update(int(k), int(s), reward, loss, policy, value, bool(skipped))
+            for k, s, reward, loss, policy, value, skipped in state["updates"].tolist()
         ]
         self.windows = int(state["windows"])
 
