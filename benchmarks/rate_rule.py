@@ -14,7 +14,7 @@ import numpy as np
 from octogym.cluster.registry import load_scenario, make_backend, make_policy
 from octogym.cluster.runner import Runner
 
-FRACTIONS = (0.04, 0.06, 0.08, 0.1, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4)
+FRACTIONS = (0.06, 0.1, 0.16, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.8)
 SCENARIOS = ("traffic-2", "fcpo-testbed", "campus-16-rack", "city-16-rack")
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from octogym.cli.headroom import stated_headroom
 from octogym.cluster.registry import load_scenario, scenarios
 from octogym.cluster.scenario import Scenario
 
@@ -44,7 +45,7 @@ def _row(name: str, description: str) -> dict[str, Any]:
         "cameras": cluster.C,
         "agents": cluster.S,
         "description": description,
-        "headroom": scenario.provenance.get("headroom", ""),
+        "headroom": stated_headroom(scenario),
     }
 
 

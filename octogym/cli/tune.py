@@ -21,7 +21,7 @@ def add_parser(commands: Any) -> None:
     )
     add_scenario_arguments(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to keep them; default: the user's cache")
-    parser.add_argument("--seed", default="0..1", metavar="N|N..M", help="training seeds (default %(default)s)")
+    parser.add_argument("--seed", default="0..3", metavar="N|N..M", help="training seeds (default %(default)s)")
     parser.add_argument(
         "--horizon", type=float, default=DEFAULT.horizon_s, metavar="S", help="seconds of each (%(default)g)"
     )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from octogym.agents.errors import PolicyError
 from octogym.agents.hindsight import HindsightPolicy
 from octogym.agents.random import RandomPolicy
+from octogym.agents.sharing import Sharing
+from octogym.agents.static import StaticPolicy
 from octogym.agents.tuned_static import TunedStaticPolicy, tuned_file
 from octogym.agents.tuning import Budget
 from octogym.cluster.registry import load_scenario, make_backend
 from octogym.cluster.runner import Runner
+from octogym.cluster.settings import KEEP_SHARE
 
 from .conftest import play, traffic
 
@@ -22,6 +27,11 @@ EFFORT = "block=5,look=3,rounds=2,rows=12"
 def tuned(tmp_path_factory):
     budget = Budget(seeds=(0,), horizon_s=20, sweeps=1)
     return tuned_file(traffic("train"), budget, tmp_path_factory.mktemp("tuned") / "tuned.json")
+
+
+@pytest.fixture(scope="module")
+def campus():
+    return load_scenario("campus-8", traces="synthetic", split="test")
 
 
 def share(episodes) -> float:
@@ -39,11 +49,51 @@ def test_the_same_run_gives_the_same_decisions(scenario):
         assert np.array_equal(runs[0].instances[name], runs[1].instances[name])
 
 
-def test_settings_change_at_the_blocks_only(scenario):
-    (episode,) = play(scenario, HindsightPolicy(EFFORT), 20)
-    batch = episode.instances["batch"].reshape(4, 5, -1)
+def test_settings_change_at_the_blocks_only():
+    # Crowds that hardly stay: no setting is right for long.
+    restless = load_scenario("traffic-2", {"programme.crowds.dwell_s": [4, 8]}, traces="synthetic", split="test")
+    (episode,) = play(restless, HindsightPolicy(EFFORT), 40)
+    batch = episode.instances["batch"].reshape(8, 5, -1)
     assert (batch == batch[:, :1]).all()
     assert (batch != batch[0]).any()
+
+
+class Watched(HindsightPolicy):
+    """Keeps the shares that it decides."""
+
+    def reset(self, cluster, num_envs, seed):
+        self.shares = []
+        super().reset(cluster, num_envs, seed)
+
+    def act(self, view):
+        decision = super().act(view)
+        self.shares.append(decision.share_milli[0].copy())
+        return decision
+
+
+def test_where_devices_can_hand_work_on_it_chooses_shares_block_by_block(campus):
+    policy = Watched(EFFORT)
+    (episode,) = play(campus, policy, 20)
+    (local,) = play(campus, StaticPolicy(), 20)
+    assert episode.figures()["on_time_share"] > local.figures()["on_time_share"] + 0.1
+    shares = np.array(policy.shares).reshape(4, 5, -1)
+    assert (shares == shares[:, :1]).all()
+    assert (shares != shares[0]).any()
+
+
+def test_shares_where_there_is_no_choice_are_left_to_others(scenario):
+    policy = Watched(EFFORT)
+    play(scenario, policy, 5)
+    assert (np.array(policy.shares) == KEEP_SHARE).all()
+
+
+def test_it_does_at_least_as_well_as_the_shares_that_it_starts_from(campus, tmp_path):
+    file = tmp_path / "tuned.json"
+    sharing = Sharing(campus)
+    shares = sharing.table(sharing.divided(0.4, 0.3))
+    file.write_text(json.dumps({"settings": {"*": {"batch": 2}}, "shares": shares}))
+    reference = share(play(campus, HindsightPolicy(f"{EFFORT},start={file}"), 20))
+    assert reference >= share(play(campus, StaticPolicy(str(file)), 20))
 
 
 def test_it_does_not_run_on_what_it_cannot_foresee(scenario):

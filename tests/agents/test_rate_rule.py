@@ -19,14 +19,16 @@ from .conftest import play
 )
 def test_the_batch_is_what_a_fraction_of_the_slo_fills(scenario, argument, fractions):
     runner = Runner(make_backend("sim", scenario, num_envs=2), RateRulePolicy(argument))
-    limit = np.array([i.max_batch for i in scenario.cluster.instances])
-    meter = RateMeter(2, scenario.cluster.S)
-    expected = np.ones((2, scenario.cluster.S))
+    cluster = scenario.cluster
+    limit = np.array([i.max_batch for i in cluster.instances])
+    fill_s = np.array(fractions) * [cluster.instance_slo_ns(s) / 1e9 for s in range(cluster.S)]
+    meter = RateMeter(2, cluster.S)
+    expected = np.ones((2, cluster.S))
     seen = set()
     for window in runner.windows(80, seed=1):
         assert np.array_equal(window.decision.batch, expected)
         rate = meter.push(window.telemetry.arrived)
-        expected = np.clip(np.floor(rate * np.array(fractions) * 0.25 + 0.5), 1, limit)
+        expected = np.clip(np.floor(rate * fill_s + 0.5), 1, limit)
         seen |= set(expected[:, -1])
     assert len(seen) > 2
 

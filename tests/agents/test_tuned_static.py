@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from octogym.agents.candidates import cameras_served, common_batch, evaluate, initial_settings
+from octogym.agents.candidates import LADDER, cameras_served, common_batch, evaluate, initial
 from octogym.agents.errors import PolicyError
 from octogym.agents.static import StaticPolicy
 from octogym.agents.tuned_static import TunedStaticPolicy, cache_file, tuned_file
@@ -32,10 +32,11 @@ def tuned(training, tmp_path_factory):
 def test_it_beats_every_common_batch_on_the_training_traces(training, tuned):
     cluster = training.cluster
     found = json.loads(tuned.read_text())["provenance"]
-    commons = [common_batch(cluster, initial_settings(cluster), b) for b in (1, 2, 4, 8, 16, 64)]
+    commons = [common_batch(cluster, initial(training), b) for b in (1, 2, 4, 8, 16, 64)]
     shares = evaluate(training, commons, SMALL.seeds, SMALL.horizon_s).share()
     assert found["share"] > shares.max() > shares.min()
     assert found["share_of_best_common_batch"] >= shares.max()
+    assert found["best_common_batch"] in LADDER
 
 
 def test_the_policy_reaches_what_the_search_says(training, tuned):
@@ -110,3 +111,35 @@ def test_groups_are_a_stage_on_a_device_type_and_vary_together_where_they_share_
     sets = apart([served[members].any(0) for members in groups])
     assert sorted(g for together in sets for g in together) == list(range(len(groups)))
     assert {names[g] for g in sets[0]} == {"xavier-nx/traffic.yolov5n", "orin-nano/traffic.yolov5n"}
+
+
+# -------------------------------------------------------------------------------------------------------------- shares
+
+
+@pytest.fixture(scope="module")
+def campus():
+    return load_scenario("campus-8", traces="synthetic", split="train")
+
+
+@pytest.fixture(scope="module")
+def tuned_campus(campus, tmp_path_factory):
+    budget = Budget(seeds=(0,), horizon_s=12, sweeps=1)
+    return tuned_file(campus, budget, tmp_path_factory.mktemp("campus") / "tuned.json")
+
+
+def test_where_devices_can_hand_work_on_shares_are_tuned_too(campus, tuned_campus):
+    content = json.loads(tuned_campus.read_text())
+    sources = {i.id for i in campus.cluster.instances if i.stage == 0}
+    assert set(content["shares"]) == sources
+    assert all(sum(targets.values()) == 1000 for targets in content["shares"].values())
+    assert content["provenance"]["share"] > content["provenance"]["share_of_best_common_batch"] + 0.1
+
+
+def test_the_policy_reaches_with_shares_and_timeouts_what_the_search_says(campus, tuned_campus):
+    (episode,) = play(campus, TunedStaticPolicy(str(tuned_campus)), 12)
+    share = json.loads(tuned_campus.read_text())["provenance"]["share"]
+    assert episode.figures()["on_time_share"] == pytest.approx(share, abs=1e-9)
+
+
+def test_without_choice_no_shares_are_set(tuned):
+    assert json.loads(tuned.read_text())["shares"] == {}

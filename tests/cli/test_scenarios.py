@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from octogym import __version__
-from octogym.cli import main
+from octogym.cli import headroom, main
+from octogym.cluster.registry import load_scenario
 
 
 def test_every_scenario_is_listed_with_its_size(capsys):
@@ -25,11 +26,41 @@ def test_every_scenario_is_listed_with_its_size(capsys):
 
 
 def test_one_scenario_is_described(capsys):
+    slo_ms = load_scenario("traffic-2").cluster.slo_ns["traffic"] / 1e6
     assert main(["scenarios", "traffic-2"]) == 0
     text = capsys.readouterr().out
-    assert "SLO traffic 250 ms" in text and "cam-1/traffic.yolov5n: pack 1-2, batch 1-8" in text
+    assert f"SLO traffic {slo_ms:g} ms" in text and "cam-1/traffic.yolov5n: pack 1-2, batch 1-8" in text
     assert main(["scenarios", "traffic-2", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["slo_ms"] == {"traffic": 250}
+    assert json.loads(capsys.readouterr().out)["slo_ms"] == {"traffic": slo_ms}
+
+
+FIGURE = {"on_time_share": {"mean": 0.81}}
+ROW = {"headroom": True, "tuned_static": FIGURE, "hindsight": FIGURE, "traces": "real", "seeds": [0], "horizon_s": 9}
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    monkeypatch.setattr(headroom, "_file", lambda: tmp_path / "headroom.json")
+    headroom.publish([{"scenario": "traffic-2", **ROW}, {"scenario": "campus-8", "error": "no traces"}])
+
+
+def test_headroom_that_was_measured_is_shown(published, capsys):
+    assert main(["scenarios"]) == 0
+    text = capsys.readouterr().out
+    assert "headroom: tuned static 81.0 %, best in hindsight 81.0 % on time (real traces)" in text
+    assert text.count("headroom:") == 1
+    assert headroom.stated_headroom(load_scenario("traffic-2", traces="synthetic")) != ""
+
+
+@pytest.mark.parametrize("change", [{"slo_ms": 150}, {"cameras.crossing-1.fps": 5}, {"programme.crowds.count": 2}])
+def test_headroom_of_another_scenario_is_not(published, change):
+    assert headroom.stated_headroom(load_scenario("traffic-2", change)) == ""
+
+
+def test_headroom_is_published_scenario_by_scenario(published):
+    headroom.publish([{"scenario": "city-8", **ROW, "headroom": False}])
+    assert headroom.stated_headroom(load_scenario("city-8")).startswith("none: tuned static")
+    assert headroom.stated_headroom(load_scenario("traffic-2")) != ""
 
 
 def test_tune_writes_settings_and_says_what_they_reach(tmp_path, capsys):

@@ -254,9 +254,10 @@ def test_ranges_are_drawn_per_episode_and_per_camera(plain: Scenario) -> None:
 
 
 def test_a_pool_of_uplinks_is_drawn_from() -> None:
-    scenario = load_scenario("traffic-2", traces="synthetic")
-    drawn = {scenario.rates.names[scenario.plan(seed).links[0].series] for seed in range(60)}
-    assert len(drawn) > 3
+    scenario = load_scenario("traffic-2", {"devices.cam-1.uplink": "5g/static-*"}, traces="synthetic")
+    pool = {name for name in scenario.rates.names if name.startswith("5g/static-")}
+    drawn = {scenario.rates.names[scenario.plan(seed).links[0].series] for seed in range(20 * len(pool))}
+    assert drawn == pool and len(pool) > 3
 
 
 # ------------------------------------------------------------------------------------------------------------- options

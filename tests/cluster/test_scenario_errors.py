@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from octogym.cluster.errors import ScenarioError, TraceError
 from octogym.cluster.loading import load_scenario
@@ -490,3 +492,37 @@ def test_damaged_trace_names_its_file(tmp_path: Path) -> None:
     (tmp_path / "rates.csv").write_text("second,kbit_per_s\n0,fast\n")
     with pytest.raises(TraceError, match=r"rates\.csv, line 2"):
         load_scenario(file)
+
+
+# ------------------------------------------------------------------------------------------------------ damage at large
+
+#: What stands where a value should: of other kinds, out of range, not finite, empty.
+STRANGE = ("-1", "0", "1e9", "nan", "inf", '""', '"x"', "[]", "[1]", "{}", "true", "1.5", "2020-01-01")
+VALUES = [match.span(1) for match in re.finditer(r"= (.+)", VALID)]
+
+
+def loads_or_says_why(file: Path) -> None:
+    try:
+        load_scenario(file).plan(0)
+    except (ScenarioError, TraceError) as error:
+        assert file.parent.name in str(error) or "octogym:" in str(error)
+
+
+@given(length=st.integers(0, len(VALID)))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_file_cut_off_anywhere_loads_or_says_why(tmp_path: Path, length: int) -> None:
+    loads_or_says_why(write(tmp_path, VALID[:length]))
+
+
+@given(span=st.sampled_from(VALUES), value=st.sampled_from(STRANGE))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_value_may_be_strange(tmp_path: Path, span: tuple, value: str) -> None:
+    loads_or_says_why(write(tmp_path, VALID[: span[0]] + value + VALID[span[1] :]))
+
+
+@given(line=st.integers(0, VALID.count("\n") - 1), twice=st.booleans())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_line_may_be_missing_or_there_twice(tmp_path: Path, line: int, twice: bool) -> None:
+    lines = VALID.splitlines(keepends=True)
+    lines[line : line + 1] = [lines[line]] * (2 if twice else 0)
+    loads_or_says_why(write(tmp_path, "".join(lines)))
