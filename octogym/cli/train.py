@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from octogym.cli.choose import UsageError, add_scenario_arguments, scenario_of, seeds_of
 from octogym.cli.store import slug
 from octogym.cluster.errors import OctoGymError
@@ -109,18 +111,22 @@ def run_fcpo(options: argparse.Namespace) -> int:
             quiet=options.quiet,
         )
     )
-    history = result.history
     for seed, file in result.files.items():
-        mine = history["seed"] == seed
-        if mine.any():
-            reward, effective = history["reward"][mine], history["effective_throughput"][mine]
-            print(
-                f"seed {seed}: {int(history['updates'][mine][-1])} episodes, "
-                f"reward {reward[0]:.3f} -> {reward[-1]:.3f}, "
-                f"effective throughput {effective[0]:.1f} -> {effective[-1]:.1f} results/s, "
-                f"{int(history['rounds'][mine][-1])} federated rounds: {file}"
-            )
+        print(f"seed {seed}: {_gained(result.history, seed)}{file}")
     return 0 if result.finished else _stopped(out)
+
+
+def _gained(history: dict[str, np.ndarray], seed: int) -> str:
+    """From the first to the last 100 windows; empty for shorter trainings."""
+    mine = {name: values[history["seed"] == seed] for name, values in history.items()}
+    if not len(mine["t_s"]):
+        return ""
+    reward, effective = mine["reward"], mine["effective_throughput"]
+    return (
+        f"{int(mine['updates'][-1])} episodes, reward {reward[0]:.3f} -> {reward[-1]:.3f}, "
+        f"effective throughput {effective[0]:.1f} -> {effective[-1]:.1f} results/s, "
+        f"{int(mine['rounds'][-1])} federated rounds: "
+    )
 
 
 def run_other(options: argparse.Namespace) -> int:

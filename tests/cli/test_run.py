@@ -201,7 +201,7 @@ def test_an_slo_of_the_users_replaces_every_pipelines(tmp_path):
     ("arguments", "message"),
     [
         (["run", "traffic-3"], "traffic-3: scenario = 'traffic-3'"),
-        ([*COMMON, "--policy", "fast"], "no policy 'fast'; there are best-in-hindsight, random"),
+        ([*COMMON, "--policy", "fast"], "no policy 'fast'; there are bcedge, best-in-hindsight"),
         ([*COMMON, "--policy", "static:batch=none"], "setting batch=none: 'none': expected a whole number from 1"),
         ([*COMMON, "--policy", "rate-rule:-1"], "expected FRACTION"),
         ([*COMMON, "--policy", "static", "--policy", "random"], "policies static and random both set pack"),

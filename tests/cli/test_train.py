@@ -1,0 +1,64 @@
+"""`octogym train`: what it leaves runs with `octogym run`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from octogym.agents.fcpo_file import read_fcpo
+from octogym.agents.fcpo_settings import FcpoSettings
+from octogym.cli import main
+
+SHORT = ["--agent", "steps=10", "--agent", "steps_max=10", "--horizon", "50", "--quiet"]
+
+
+def test_a_trained_policy_runs_learning_on_and_frozen(tmp_path: Path, capsys) -> None:
+    out = tmp_path / "fcpo"
+    assert main(["train", "fcpo", "scale-4", "--episodes", "10", "--out", str(out), *SHORT]) == 0
+    assert "federated rounds" in capsys.readouterr().out
+    file = out / "policy.safetensors"
+    run = ["run", "scale-4", "--horizon", "12", "--seed", "0", "--no-plots", "--no-parquet", "--json"]
+    for n, policy in enumerate((f"fcpo:{file}", f"fcpo:{file},frozen")):
+        assert main([*run, "--policy", policy, "--out", str(tmp_path / str(n))]) == 0
+        assert json.loads(capsys.readouterr().out)
+
+
+def test_several_seeds_have_a_checkpoint_each(tmp_path: Path) -> None:
+    out = tmp_path / "plus"
+    arguments = ["train", "fcpo", "scale-4", "--plus", "--seeds", "2..3", "--episodes", "1", "--out", str(out), *SHORT]
+    assert main([*arguments, "--agent", "price=1.5"]) == 0
+    settings = read_fcpo(out / "seed-2" / "policy.safetensors").settings
+    assert settings.price == 1.5 and settings.iagent.steps == 10 and settings.batch == FcpoSettings.plus().batch
+    assert (out / "seed-3" / "policy.safetensors").exists()
+    assert main([*arguments, "--agent", "price=1.5"]) == 2  # it does not overwrite a run
+    assert main([*arguments, "--agent", "price=1.5", "--resume"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [("bcedge", ["--episodes", "1", "--agent", "experiences=50"]), ("ippo", ["--episodes", "1", "--envs", "1"])],
+)
+def test_rivals_train_from_the_command_line(method: str, more: list[str], tmp_path: Path, capsys) -> None:
+    horizon = [] if method == "bcedge" else ["--horizon", "50"]
+    assert main(["train", method, "scale-4", "--out", str(tmp_path), "--quiet", *horizon, *more]) == 0
+    assert (tmp_path / "policy.safetensors").exists() and "policy.safetensors" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fcpo", "scale-4", "--agent", "speed=3"], "no such name; there are"),
+        (["fcpo", "scale-4", "--agent", "lr"], "expected NAME=VALUE"),
+        (["fcpo", "scale-4", "--agent", "lr=-1"], "lr = -1"),
+        (["fcpo", "scale-4", "--fed", "weighting=no"], "weighting"),
+        (["fcpo", "scale-4", "--episodes", "0"], "episodes = 0"),
+        (["fcpo", "nowhere"], "nowhere"),
+        (["bcedge", "scale-4", "--envs", "2"], "trained on profiles"),
+    ],
+)
+def test_a_users_error_is_one_line_and_code_2(arguments, message, tmp_path: Path, capsys) -> None:
+    assert main(["train", *arguments, "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
