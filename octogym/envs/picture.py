@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
 from octogym.envs.bitmap_font import BASE, WIDTH, text_mask
-
-if TYPE_CHECKING:
-    from octogym.envs.render import Line
 
 Colour = tuple[int, int, int]
 PAPER: Colour = (250, 250, 247)
@@ -24,6 +21,22 @@ _SCALE, _ROW, _MARGIN = 2, 24, 16
 _CHAR = (WIDTH + 1) * _SCALE
 _QUEUE_WIDTH, _SHARE_WIDTH = 70, 130
 _TOP = 92
+
+
+class Line(NamedTuple):
+    """One instance in one window. `on_time`: share of the leaving requests that left in good time, NaN if none."""
+
+    name: str
+    present: bool
+    active: bool
+    pack: int
+    batch: int
+    pre: int
+    post: int
+    rate: float
+    queues: tuple[int, ...]
+    latency_ms: float
+    on_time: float
 
 
 def _share_colour(share: float) -> Colour:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from gymnasium import logger
 from gymnasium.error import ResetNeeded
 
 from octogym.envs import columns as k
-from octogym.envs.picture import Picture
+from octogym.envs.picture import Line, Picture
 
 if TYPE_CHECKING:
     from octogym.envs.core import BatchingCore
@@ -21,22 +21,6 @@ RENDER_FPS = 10
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _QUEUE_SHOWN = 100.0
 _SHOWN = {"Q1": k.QUEUES, "Q3": k.QUEUES + 2, "Q4": k.QUEUES + 3}
-
-
-class Line(NamedTuple):
-    """One instance in one window. `on_time`: share of the leaving requests that left in good time, NaN if none."""
-
-    name: str
-    present: bool
-    active: bool
-    pack: int
-    batch: int
-    pre: int
-    post: int
-    rate: float
-    queues: tuple[int, ...]
-    latency_ms: float
-    on_time: float
 
 
 class Renderer:
