@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._fcpo.kept import kept
 from octogym.cluster.backend import Policy
+from octogym.cluster.fingerprint import fingerprint
 from octogym.cluster.registry import load_scenario, make_backend, make_policy
 from octogym.cluster.results import Episode
 from octogym.cluster.runner import Runner
@@ -90,21 +92,36 @@ def measure(
     workloads: int,
     horizon_s: float,
     say: Callable[[str], None],
+    fewer: Mapping[str, int] | None = None,
 ) -> dict[str, dict[str, list[float]]]:
-    """Policy -> figure -> one value per run (mean over its workloads).
+    """Policy -> figure -> one value per run (mean over its workloads); `first_on_time_share`: of each run's first
+    workload alone. What has been measured is kept (`benchmarks._fcpo.kept`).
 
     `policies`: label -> the policy's name for a run, `NAME[:ARG]` (trained ones have a checkpoint per run; several
-    policies together are joined by `+`).
+    policies together are joined by `+`). `fewer`: label -> workloads per run where that is not `workloads`.
     """
     scenario = condition.load_scenario()
     found: dict[str, dict[str, list[float]]] = {}
     for label, name_of in policies.items():
-        values: dict[str, list[float]] = {key: [] for key in KEPT}
-        for run in range(runs):
-            made = [make_policy(name) for name in name_of(run).split("+")]
-            figures = [e.figures() for e in episodes(scenario, made, seeds_of(run, workloads), horizon_s)]
-            for key in KEPT:
-                values[key].append(float(np.mean([f[key] for f in figures])))
+        number = (fewer or {}).get(label, workloads)
+        names = [name_of(run) for run in range(runs)]
+        values = kept(
+            {"scenario": fingerprint((scenario.cluster, scenario.plan(0))), "condition": condition.label},
+            names,
+            {"runs": runs, "workloads": number, "horizon": horizon_s},
+            lambda names=names, number=number: _figures(scenario, names, number, horizon_s),
+        )
         found[label] = values
-        say(f"{condition.label}: {label} {100 * np.mean(values['on_time_share']):.1f} % on time")
+        say(f"{condition.label}: {label} {100 * np.mean(values['on_time_share']):.2f} % on time")
     return found
+
+
+def _figures(scenario: Scenario, names: list[str], workloads: int, horizon_s: float) -> dict[str, list[float]]:
+    values: dict[str, list[float]] = {key: [] for key in (*KEPT, "first_on_time_share")}
+    for run, name in enumerate(names):
+        made = [make_policy(one) for one in name.split("+")]
+        figures = [e.figures() for e in episodes(scenario, made, seeds_of(run, workloads), horizon_s)]
+        for key in KEPT:
+            values[key].append(float(np.mean([f[key] for f in figures])))
+        values["first_on_time_share"].append(figures[0]["on_time_share"])
+    return values

@@ -37,9 +37,9 @@ def variants() -> tuple[dict[str, FcpoSettings], dict[str, dict[str, Any]]]:
         "not federated": fixed,
         "hierarchical": fixed,
         "equal weights of heads": fixed,
-        **{f"gate {tau:g}": agent(gate=tau) for tau in (0.05, 0.1, 0.2, 0.5)},
-        **{f"buffer of {size}": agent(capacity=size) for size in (16, 32, 200)},
-        "buffer replaces the least diverse": agent(replace="least-diverse"),
+        **{f"gate {tau:g}": agent(gate=tau) for tau in (0.1, 0.2, 0.5)},
+        **{f"buffer of {size}": agent(capacity=size) for size in (16, 200)},
+        "diversity threshold 1.25": agent(threshold=1.25),
         "gamma = lambda = 0.9": agent(gamma=0.9, lam=0.9),
         "no penalty": agent(penalty=0.0),
     }
@@ -54,7 +54,7 @@ def variants() -> tuple[dict[str, FcpoSettings], dict[str, dict[str, Any]]]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = arguments(__doc__ or "", runs=5, workloads=1, episodes=60, horizon=600).parse_args(argv)
+    options = arguments(__doc__ or "", runs=3, workloads=1, episodes=40, horizon=600).parse_args(argv)
     found, training = variants()
     if options.quick:
         options.runs, options.episodes, options.horizon = 2, 2, 60

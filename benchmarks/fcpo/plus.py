@@ -83,7 +83,7 @@ def training(name: str) -> dict[str, Any]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = arguments(__doc__ or "", runs=5, workloads=1, episodes=60, horizon=600).parse_args(argv)
+    options = arguments(__doc__ or "", runs=3, workloads=1, episodes=40, horizon=600).parse_args(argv)
     found, conditions = variants(), (Condition(), LOADED)
     if options.quick:
         options.runs, options.episodes, options.horizon = 2, 2, 60

@@ -44,14 +44,16 @@ class Merger:
     """Merges the patches of several policies into one decision and keeps it alive.
 
     Whatever a policy has set stands until it sets something else and is sent again in every window, so that the
-    validity of a decision does not run out between two decisions of a policy with a long period. What no policy ever
-    set stays -1 (the instance falls to its safe settings, the share to local). A field of an instance belongs to the
-    policy that set it first; another that sets it raises `PolicyConflict`.
+    validity of a decision does not run out between two decisions of a policy with a long period. Settings that no
+    policy ever set stay -1 (the instance falls to its safe ones); shares that none ever set are the scenario's, as in
+    an environment. A field of an instance belongs to the policy that set it first; another that sets it raises
+    `PolicyConflict`.
     """
 
     def __init__(self, cluster: Cluster, num_envs: int, names: Sequence[str]) -> None:
         self.cluster, self.names = cluster, list(names)
         self.standing = Decision.keep(cluster, num_envs)
+        self.standing.share_milli[:] = [route.share_milli for route in cluster.routes]
         self._owner = {name: np.full(getattr(self.standing, name).shape, -1, np.int16) for name in MERGE_ORDER}
 
     def merge(self, patches: Sequence[Optional[Decision]]) -> Decision:

@@ -158,7 +158,7 @@ def test_patches_of_policies_that_set_different_fields_are_merged():
     assert sent.batch.tolist() == [[4, 4, 8]] * 2
     assert sent.pre.tolist() == [[2] * 3] * 2 and sent.post.tolist() == [[1] * 3] * 2
     assert (sent.pack == KEEP).all() and (sent.timeout_ns == KEEP).all()
-    assert sent.share_milli.tolist() == [[KEEP_SHARE, 300, 700]] * 2
+    assert sent.share_milli.tolist() == [[1000, 300, 700]] * 2  # the scenario's where nobody sets any
 
 
 def test_two_policies_that_set_one_field_of_one_instance_are_refused_by_name():
@@ -270,3 +270,11 @@ def test_ctrl_c_leaves_the_windows_that_were_run():
 def test_a_horizon_that_is_no_multiple_of_the_window_is_refused(horizon):
     with pytest.raises(ValueError, match="horizon"):
         Runner(FakeBackend(), Scripted(setter())).run(horizon)
+
+
+def test_shares_that_nobody_sets_are_the_scenarios_in_every_window() -> None:
+    """Said again and again, as an environment does: they would fall to local when their validity ends."""
+    backend = FakeBackend(2)
+    run(backend, Scripted(setter(batch=2)), 3)
+    for sent in backend.sent:
+        assert sent.share_milli.tolist() == [[route.share_milli for route in backend.cluster.routes]] * 2

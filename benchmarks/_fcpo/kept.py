@@ -1,0 +1,54 @@
+"""Figures that were measured before, from the same code, policies and workloads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import octogym
+
+#: Beside the checkpoints; not committed.
+FOLDER = Path("runs") / "benchmarks-fcpo" / "figures"
+#: Rooms whose code decides what is measured.
+ROOMS = ("cluster", "sim", "agents", "scheduler")
+
+
+def kept(
+    what: Mapping[str, Any], names: Sequence[str], more: Mapping[str, Any], make: Callable[[], dict[str, list[float]]]
+) -> dict[str, list[float]]:
+    """The figures of policies `names` (checkpoints by their content), made and kept if they are not there."""
+    said = {**what, **more, "names": [_with_content(name) for name in names], "code": _code()}
+    file = FOLDER / (hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:20] + ".json")
+    if file.exists():
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    found = make()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(found), encoding="utf-8")
+    part.replace(file)
+    return found
+
+
+def _with_content(name: str) -> str:
+    head, colon, argument = name.partition(":")
+    path = Path(argument.split(",")[0])
+    if colon and path.is_file():
+        rest = argument[len(str(path)) :]
+        return f"{head}:{hashlib.sha256(path.read_bytes()).hexdigest()}{rest}"
+    return name
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    digest = hashlib.sha256()
+    root = Path(octogym.__file__).parent
+    for room in ROOMS:
+        for file in sorted((root / room).rglob("*.py")):
+            # The offloading model of another paper stands in the same room.
+            if "octocross" not in file.parts:
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
