@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 import numpy as np
 
+from benchmarks._fcpo.overhead_claims import claims
 from benchmarks._speed.memory import resident
 from benchmarks._speed.result import Skip
 from benchmarks._speed.timing import one_core
@@ -300,7 +301,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "agents": [asdict(cost) for cost in costs],
             "bcedge": bcedge,
             "verdict": verdict,
+            "verdicts": claims(costs, bcedge, short),
         }
+        Path(options.json).parent.mkdir(parents=True, exist_ok=True)
         Path(options.json).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(table(costs, bcedge))
     if load > 1:

@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks._fcpo.report import table
 
 RESULTS = Path(__file__).parent / "results"
-ORDER = ("rivals", "warm_start", "continual", "federation", "ablation", "plus", "overhead")
+ORDER = ("rivals", "warm_start", "continual", "federation", "ablation", "plus", "overhead", "training_time")
 HEAD = """# FCPO: what the paper claims, and what we find
 
 Written by `python benchmarks/fcpo/summary.py` from the results in this folder; every section names its command. All on

@@ -70,7 +70,7 @@ class FcpoPolicy:
     ) -> None:
         self.file, frozen = _parse(argument, self.name)
         if settings is None:
-            settings = self.file.settings if self.file is not None else self.default_settings()
+            settings = self.file.settings.deployed() if self.file is not None else self.default_settings()
         self.settings = settings
         self.learning, self.rows, self.seeds = learning and not frozen, rows, seeds
         self.on_updates: Callable[[list[Update]], None] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from octogym.agents.errors import PolicyError
@@ -23,6 +23,7 @@ class FcpoSettings:
         observation: "published" (paper, section IV-B), or "scaled" (`octogym.agents.fcpo_signals`).
         reward: what agents learn from: "published" (Eq. 1), or "on-time" (`octogym.agents.fcpo_signals`), with
             `latency_weight` and `price`.
+        deployed_lr: learning rate of agents that start from a checkpoint and learn on; None: the same as in training.
 
     Raises:
         PolicyError: a value that is not allowed.
@@ -35,6 +36,7 @@ class FcpoSettings:
     reward: str = "published"
     latency_weight: float = 0.5
     price: float = 4.0
+    deployed_lr: float | None = None
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
@@ -44,12 +46,20 @@ class FcpoSettings:
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
                 raise PolicyError(f"FCPO: {name} = {value!r}; allowed: a finite number from 0")
+        if self.deployed_lr is not None and not 0 <= self.deployed_lr <= 1:
+            raise PolicyError(f"FCPO: deployed_lr = {self.deployed_lr!r}; allowed: none, or a number from 0 to 1")
 
     @classmethod
     def plus(cls) -> FcpoSettings:
         """The settings of `fcpo-plus`; benchmarks/fcpo/plus.py justifies each."""
         iagent = IAgentConfig(advantage="normalised", epochs=4, lr=1.5e-3, steps_growth=0)
-        return cls(iagent, batch="fill", observation="scaled", reward="on-time")
+        return cls(iagent, batch="fill", observation="scaled", reward="on-time", deployed_lr=3e-4)
+
+    def deployed(self) -> FcpoSettings:
+        """The settings of agents that learn on from a checkpoint."""
+        if self.deployed_lr is None:
+            return self
+        return replace(self, iagent=replace(self.iagent, lr=self.deployed_lr))
 
     def as_plain(self) -> dict[str, Any]:
         """Plain values for a file's header; `from_plain` takes them."""
@@ -60,10 +70,11 @@ class FcpoSettings:
         """Settings from `as_plain`.
 
         Raises:
-            KeyError, TypeError: names that are missing or unknown.
+            KeyError, TypeError: names that are unknown, or no `iagent`.
         """
-        if set(values) != {f.name for f in fields(cls)}:
-            raise KeyError(f"settings {sorted(values)}")
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise KeyError(f"settings {sorted(unknown)}")
         iagent = dict(values["iagent"])
         iagent["betas"] = tuple(iagent["betas"])
         return cls(**{**values, "iagent": IAgentConfig(**iagent)})

@@ -12,9 +12,16 @@ GYMNASIUM = {
         "octogym.envs.single_agent:BatchingCentralEnv",
         "octogym.envs.vector:BatchingCentralVectorEnv",
     ),
+    "octogym/OffloadCentral-v0": (
+        "octogym.envs.offload_central:OffloadCentralEnv",
+        "octogym.envs.offload_vector:OffloadVectorEnv",
+    ),
 }
 #: PettingZoo id -> module with `parallel_env` and `env`.
-PETTINGZOO = {"octogym/batching_v0": "octogym.envs.batching_v0"}
+PETTINGZOO = {
+    "octogym/batching_v0": "octogym.envs.batching_v0",
+    "octogym/offload_v0": "octogym.envs.offload_v0",
+}
 
 
 def register() -> None:
