@@ -13,6 +13,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOWEST := .venv-lowest
 PINNED := pyproject.toml constraints.txt
+# The claims of FCPO's paper, a command each; what they train is kept under runs/.
+FCPO   := rivals warm_start continual federation ablation plus training_time overhead
 # What must run on CPython 3.8.
 DEVICE := octogym/__init__.py octogym/version.py octogym/cluster octogym/bridge/__init__.py octogym/bridge/protocol \
           octogym/agents/__init__.py octogym/agents/onboard octogym/device_node octogym/fed/__init__.py \
@@ -58,6 +60,9 @@ slow: $(VENV)/.stamp-dev
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/python benchmarks/headroom.py --json benchmarks/headroom/headroom.json
 	$(BIN)/python benchmarks/speed.py --json benchmarks/results/speed.json --markdown benchmarks/results/speed.md
+	status=0; for name in $(FCPO); do \
+	    $(BIN)/python benchmarks/fcpo/$$name.py --json benchmarks/fcpo/results/$$name.json || status=1; done; \
+	$(BIN)/python benchmarks/fcpo/summary.py; exit $$status
 
 # The oldest Gymnasium and PettingZoo that pyproject.toml admits, without torch.
 $(LOWEST)/.stamp: $(PINNED)
