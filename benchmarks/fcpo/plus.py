@@ -1,4 +1,4 @@
-"""What makes fcpo-plus: each of its changes taken back, and each alone added to FCPO.
+"""What makes fcpo-plus: each of its changes taken back, federation, and the largest change alone added to FCPO.
 
     python benchmarks/fcpo/plus.py [--json FILE] [--quick]
 
@@ -63,8 +63,8 @@ def variants() -> dict[str, FcpoSettings]:
         found[f"fcpo-plus without: {name}"] = changed(plus, values)
     found["fcpo-plus without the price"] = replace(plus, price=0.0)
     found["fcpo"] = published
-    for name, values in changes().items():
-        found[f"fcpo with: {name}"] = changed(published, {key: _get(plus, key) for key in values})
+    fill = {key: _get(plus, key) for key in ("batch", "longest_fill")}
+    found["fcpo with: batch as time to fill"] = changed(published, fill)
     found["fcpo-plus, federated among all"] = plus
     found["fcpo-plus, federated among agents of a model"] = plus
     return found
@@ -88,8 +88,9 @@ def main(argv: list[str] | None = None) -> int:
     if options.quick:
         options.runs, options.episodes, options.horizon = 2, 2, 60
         found = dict(list(found.items())[:2])
+    more = {name: training(name) for name in found}
     results = sweep(
-        found, options.runs, options.episodes, float(options.horizon), options.workloads, Said(), conditions
+        found, options.runs, options.episodes, float(options.horizon), options.workloads, Said(), conditions, more
     )
     loaded = f"{LOADED.label}: on_time_share"
     base = results["fcpo-plus"]
