@@ -269,7 +269,7 @@ class OffloadCore:
             "mask": present.astype(np.int8),
             "fresh": fresh,
             "age_s": age / 1e9,
-            "action_mask": valid.astype(np.int8),
+            "target_mask": valid.astype(np.int8),
             "shares": in_force,
             "demand": self._views.demand.copy(),
             "load": load.copy(),

@@ -14,7 +14,7 @@ CLUSTER = (
     *[f"results_{name}" for name in (*RESULTS, "in_flight", "overdue")],
 )
 AGENT = (
-    *("present", "mask", "fresh", "age_s", "action_mask", "shares"),
+    *("present", "mask", "fresh", "age_s", "target_mask", "shares"),
     *("demand", "load", "capacity", "overloaded", "offloaded"),
 )
 

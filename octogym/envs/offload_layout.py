@@ -90,7 +90,8 @@ class OffloadLayout:
         places = min(top_k, max(len(found) for found in neighbours.values()))
         targets = np.full((len(reach), 1 + places + len(servers)), -1, np.int64)
         for n, d in enumerate(self.device.tolist()):
-            found = sorted(neighbours[d], key=lambda o, d=d: (-self.capacity[self.node[o]], (o - d) % size))
+            around = sorted(neighbours[d], key=lambda o, own=d: (o - own) % size)  # type: ignore[misc]
+            found = sorted(around, key=lambda o: -self.capacity[self.node[o]])
             if d in reach[d]:
                 targets[n, 0] = self.node[d]
             targets[n, 1 : 1 + len(found[:places])] = self.node[found[:places]]

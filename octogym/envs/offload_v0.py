@@ -43,7 +43,7 @@ class OffloadParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
     that can reach fewer has empty places.
 
     share = (a + 1) / 2; targets that are not there get 0; then divided by the sum; all 0 means all local. A target is
-    there if its device is present and an instance on it active (`infos[agent]["action_mask"]`); that is looked at
+    there if its device is present and an instance on it active (`infos[agent]["target_mask"]`); that is looked at
     again in every second. Shares become thousandths by largest remainder and are stated in every second, so that
     they never expire.
 
@@ -75,7 +75,7 @@ class OffloadParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
 
     - physical: largest Pearson correlation of i's demand with j's 0, 2, ... 30 s later, at least 0, over the episode so
       far; 0 for servers and before 30 pairs were seen. Nothing of a trace is used before it was seen.
-    - network: exp(-(time of one crop from i to j / 50 ms)^2), 0 below 0.1; time = link latency + size / slower link.
+    - network: exp(-(time of one crop from i to j / 20 ms)^2), 0 below 0.1; time = link latency + size / slower link.
     - resource: part of j's capacity that its load leaves.
 
     `state()` is one float32 vector, `state_dict()` its parts by name, in this order: `history` [N, H]; `physical`,
@@ -133,9 +133,9 @@ class OffloadParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
 
     Infos: `t_s`; of the step `window_s`, `interrupted`, `team_reward`; of all pipelines' leaf results in the step
     `results_generated`, `results_on_time`, `results_late`, `results_dropped`, `results_missed`, `results_lost`, and
-    `results_in_flight`, `results_overdue` after it; `present`, `mask`, `fresh`, `age_s`; `action_mask` int8 [T];
-    `shares` [T] in force; `demand` (last second), `load` (last 3 s), `capacity` (all crops/s), `overloaded`;
-    `offloaded`, crops sent in the step.
+    `results_in_flight`, `results_overdue` after it; `present`, `mask`, `fresh`, `age_s`; `target_mask` int8 [T], which
+    targets are there; `shares` [T] in force; `demand` (last second), `load` (last 3 s), `capacity` (all crops/s),
+    `overloaded`; `offloaded`, crops sent in the step.
 
     ## Vectorized environment
 

@@ -218,9 +218,7 @@ class OffloadVectorEnv(Remade, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         """bool [E]: the clusters whose rows are marked."""
         count = self.num_envs
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (count,) or not mask.any():
-            raise ValueError(
-                f"reset_mask = {mask!r}; allowed: a bool array of shape ({count},) with at least one True"
-            )
+            raise ValueError(f"reset_mask = {mask!r}; allowed: a bool array of shape ({count},) with at least one True")
         marked = mask.reshape(self._core.E, self._each)
         torn = np.flatnonzero(marked.any(1) & ~marked.all(1))
         if len(torn):
@@ -228,4 +226,4 @@ class OffloadVectorEnv(Remade, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             raise ValueError(
                 f"reset_mask marks {int(marked[e].sum())} of the {self._each} rows of cluster {e}; allowed: all or none"
             )
-        return marked.all(1)
+        return np.asarray(marked.all(1))

@@ -15,8 +15,8 @@ LOAD_CAP = 10.0
 #: 100 Mbit/s, and up to that much.
 LINK_UNIT, LINK_CAP = 1e8, 10.0
 QUEUE_UNIT = 100.0
-#: Network view: exp(-(transfer time / this)^2), 0 below the least (GMAN's kernel; the 50 ms are ours).
-TRANSFER_S, LEAST_EDGE = 0.05, 0.1
+#: Network view: exp(-(transfer time / this)^2), 0 below the least (GMAN's kernel; the 20 ms are ours).
+TRANSFER_S, LEAST_EDGE = 0.02, 0.1
 #: The processed load is the mean over so many seconds.
 LOAD_S = 3.0
 #: Values about the agent's own link, and about each target.
@@ -101,7 +101,7 @@ class Views:
         return view
 
     def network(self, t: Telemetry) -> np.ndarray:
-        """Speed of the way for one crop: exp(-(latency + bits / slower link)^2 / 50 ms^2), 0 below 0.1."""
+        """Speed of the way for one crop: exp(-(latency + bits / slower link)^2 / 20 ms^2), 0 below 0.1."""
         layout, cluster = self._layout, self._layout.cluster
         up = t.bandwidth_bps[:, layout.device].astype(np.float64)[:, :, None]
         down = t.bandwidth_bps[:, cluster.D + layout.node_device].astype(np.float64)[:, None, :]

@@ -33,15 +33,15 @@ def offloading_bound(
     late: float = 0.2,
     up: np.ndarray | None = None,
     down: np.ndarray | None = None,
-    move_cost: float = 0.0,
+    move_cost: float = 1e-4,
 ) -> Bound:
     """Upper bound on what is served on time, with perfect knowledge, fractions of objects and no queueing.
 
     Maximise served - ``move_cost`` x offloaded, where each sample's objects are served at their node or along an edge.
-    What arrives in a sample may be finished in the first ``late`` of the next one and be on time still, so a node takes at
-    most its capacity, plus what it carries over (at most ``late`` x its next capacity, which that sample then lacks).
-    A link passes at most its rate, plus ``late`` of the next sample's. So nothing that a real system does is excluded,
-    if ``capacity`` is the highest rate of each node.
+    What arrives in a sample may be finished in the first ``late`` of the next one and be on time still, so a node takes
+    at most its capacity, plus what it carries over (at most ``late`` x its next capacity, which that sample then
+    lacks). A link passes at most its rate, plus ``late`` of the next sample's. So nothing that a real system does is
+    excluded, if ``capacity`` is the highest rate of each node.
 
     Args:
         loads: [T, N] objects made at each node in each sample of time.
@@ -49,7 +49,8 @@ def offloading_bound(
         edges: bool [N, N] or [T, N, N]: i may send to j. The diagonal is ignored: own objects may always stay.
         late: the latency limit (SLO) as a part of one sample, in [0, 1]: 0.2 for 200 ms at one sample per second.
         up, down: [N] or [T, N] objects that each node's link can send and receive in one sample; None: no limit.
-        move_cost: of one object served elsewhere, in [0, 1).
+        move_cost: of one object served elsewhere, in [0, 1). Below 1 / N it lowers no total; at 0 `offloaded` may hold
+            moves that serve nothing.
 
     Raises:
         MissingExtra: SciPy is not installed.

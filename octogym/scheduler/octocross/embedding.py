@@ -12,7 +12,7 @@ _POSITION_SCALE = 0.1
 
 
 class SpatialEmbedding(nn.Module):
-    """S [B, N, d]: each view's N -> 1 -> d (OctoCross section 3.1, "Cluster Spatial Embedding") and the node's position.
+    """S [B, N, d]: each view's N -> 1 -> d and the node's position (OctoCross 3.1, "Cluster Spatial Embedding").
 
     N -> 1 is the mean over the nodes that are there, of a row (what leaves) and of a column (what arrives), so that no
     weight depends on N. Positions are keyed by stable ids; ids beyond the table read the unknown row.

@@ -15,12 +15,12 @@ class Neighbourhood(NamedTuple):
     Attributes:
         views: [B, 3, N, K] the views of those pairs.
         closed: [B, 1, N, K] added to the scores: 0, or `CLOSED` for nodes that are not there.
-        index: int64 [B, N, K] nodes, or None: K = N, all.
+        nodes: int64 [B, N, K], or None: K = N, all.
     """
 
     views: torch.Tensor
     closed: torch.Tensor
-    index: torch.Tensor | None
+    nodes: torch.Tensor | None
 
 
 def neighbourhood(views: torch.Tensor, valid: torch.Tensor, config: OctoCrossConfig) -> Neighbourhood:
@@ -83,17 +83,15 @@ class Block(nn.Module):
         else:
             weight, bias = self.temporal.weight, self.temporal.bias
             q = functional.linear(here, weight[:d], bias[:d]).reshape(split).transpose(1, 2)
-            k, v = (
-                x.reshape(split).transpose(1, 2) for x in functional.linear(z, weight[d:], bias[d:]).chunk(2, -1)
-            )
+            k, v = (x.reshape(split).transpose(1, 2) for x in functional.linear(z, weight[d:], bias[d:]).chunk(2, -1))
         return functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, steps, d)
 
     def _over_nodes(self, z: torch.Tensor, around: Neighbourhood) -> torch.Tensor:
         b, n, steps, d = z.shape
         bias = self.view_bias(around.views.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) + around.closed
         q, k, v = self.spatial(z).chunk(3, -1)
-        if around.index is not None:
-            return self._over_neighbours(q, k, v, bias, around.index)
+        if around.nodes is not None:
+            return self._over_neighbours(q, k, v, bias, around.nodes)
         split = (b, n, steps, self.heads, d // self.heads)
         # [B tau h, N, d/h]: written out, since torch's fused attention is slower with so few channels per head.
         q, k, v = (x.reshape(split).permute(0, 2, 3, 1, 4).reshape(-1, n, d // self.heads) for x in (q, k, v))

@@ -50,7 +50,7 @@ def balanced_loads(
     left = np.maximum(pool - room.sum(-1, keepdims=True), 0.0)
     if left.any() and not allow_excess:
         raise SchedulerError(
-            f"loads: a total of {x.sum(-1).max():g} does not fit into the nodes' capacity: pass allow_excess=True or drop such rows"
+            f"loads: a total of {x.sum(-1).max():g} does not fit into the nodes' capacity: allow_excess=True, or less"
         )
     kept = surplus * np.divide(left, pool, out=np.zeros_like(pool), where=pool > 0)
     return np.minimum(x, limit) + added + kept

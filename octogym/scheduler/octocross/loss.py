@@ -49,7 +49,7 @@ class Situation(NamedTuple):
         load: [B, N] objects per frame now.
         capacity: [B, N] objects per frame.
         edges: bool [B, N, N]: who may send to whom; False for missing nodes.
-        valid: bool [B, N]: nodes that are there.
+        valid: bool [B, N]: nodes that are there. Loads of the others may be anything, in `Targets` too.
         servers: bool [B, N].
         cost: [B, N, N] in [0, 1], what moving one object costs, for example 1 - the network view.
     """
@@ -74,9 +74,11 @@ class Losses(NamedTuple):
     shares: torch.Tensor
 
 
-def decide(prediction: Prediction, situation: Situation, limits: Limits | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+def decide(
+    prediction: Prediction, situation: Situation, limits: Limits | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """(transfers, shares), both [B, N, N], that a prediction leads to; differentiable."""
-    load = expected_load(situation.load, prediction.forecast)
+    load = expected_load(_there(situation.load, situation.valid), prediction.forecast)
     moved = project(prediction.scores, load, situation.capacity, situation.edges, situation.servers, limits)
     return moved, shares(moved, load)
 
@@ -90,25 +92,27 @@ def losses(
 ) -> Losses:
     """Terms of the loss, all relative to the nodes' capacities, means over nodes that are there (and samples).
 
-    forecast: squared error (servers have no forecast of their own and do not count). overload: what exceeds capacity after
-    the shares are applied to the true next loads. label: squared distance of those loads from the balanced ones.
-    smooth: squared change between consecutive forecasts. move: transfers times cost, per load. shares: cross-entropy with
-    target shares, over the nodes that ought to send.
+    forecast: squared error (servers have no forecast of their own and do not count). overload: what exceeds capacity
+    after the shares are applied to the true next loads. label: squared distance of those loads from the balanced ones.
+    smooth: squared change between consecutive forecasts. move: transfers times cost, per load. shares: cross-entropy
+    with target shares, over the nodes that ought to send.
     """
     weights = weights or LossWeights()
     moved, matrix = decide(prediction, situation, limits)
     capacity = situation.capacity.clamp_min(LEAST_CAPACITY)[..., None]
     here = situation.valid.to(moved.dtype)[..., None]
     camera = here * (~situation.servers).to(moved.dtype)[..., None]
-    true = targets.load * here
+    true = _there(targets.load, situation.valid)
     after = torch.einsum("bnq,bnm->bmq", true, matrix)
     zero = moved.new_zeros(())
 
-    forecast = _mean(((prediction.forecast - targets.load) / capacity) ** 2, camera)
+    forecast = _mean(((prediction.forecast - true) / capacity) ** 2, camera)
     overload = _mean((after / capacity - 1.0).clamp_min(0.0), here)
-    label = zero if targets.label is None else _mean(((after - targets.label) / capacity) ** 2, here)
+    label = zero
+    if targets.label is not None:
+        label = _mean(((after - _there(targets.label, situation.valid)) / capacity) ** 2, here)
     smooth = _mean((prediction.forecast.diff(dim=-1) / capacity) ** 2, camera) if true.shape[-1] > 1 else zero
-    move = (moved * situation.cost).sum() / (situation.load * here[..., 0]).sum().clamp_min(EPSILON)
+    move = (moved * situation.cost).sum() / _there(situation.load, situation.valid).sum().clamp_min(EPSILON)
     agreement = zero
     if targets.shares is not None:
         stays = targets.shares.diagonal(dim1=-2, dim2=-1)
@@ -123,6 +127,11 @@ def losses(
         + weights.shares * agreement
     )
     return Losses(total, forecast, overload, label, smooth, move, agreement)
+
+
+def _there(values: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Values [B, N] or [B, N, Q], 0 for nodes that are not there, whatever stood for them."""
+    return torch.where(valid if values.ndim == 2 else valid[..., None], values, 0.0)
 
 
 def _mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -44,8 +44,8 @@ class Residual(nn.Module):
 class Head(nn.Module):
     """Scores [B, N, N] for every pair of nodes from features of the two and the views of the pair.
 
-    The published head is an MLP to N x N numbers, which fixes N; this one has no weight that depends on it. Keys and the
-    views' layer have no bias: it would move all scores of a row alike, which the softmax does not see.
+    The published head is an MLP to N x N numbers, which fixes N; this one has no weight that depends on it. Keys and
+    the views' layer have no bias: it would move all scores of a row alike, which the softmax does not see.
     """
 
     def __init__(self, config: OctoCrossConfig) -> None:
@@ -67,8 +67,9 @@ class OctoCrossModel(nn.Module):
     """OctoCross (ICSOC 2025, section 3.1) for any number of nodes: no parameter depends on it.
 
     Value, temporal and spatial embeddings; `config.blocks` blocks with attention over nodes and over time; a linear
-    decoder of the last time, which forecasts the change from the last value (it begins at none: persistence); a pairwise
-    head. Servers are nodes like others, with the id `ids.SERVER` and a load of 0: they get a column of the scores.
+    decoder of the last time, which forecasts the change from the last value (it begins at none: persistence); a
+    pairwise head. Servers are nodes like others, with the id `ids.SERVER` and a load of 0: they get a column of the
+    scores.
     Unlike the released code, spatial attention runs over the nodes, and nothing is rounded on the way to the loss.
 
     Args:

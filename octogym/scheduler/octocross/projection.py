@@ -60,8 +60,9 @@ def project(
     limits = limits or Limits()
     scores, load = np.asarray(scores, np.float64), np.asarray(load, np.float64)
     capacity = np.broadcast_to(np.asarray(capacity, np.float64), load.shape)
-    if scores.shape != (*load.shape, load.shape[-1]) or np.shape(edges) != scores.shape:
-        raise SchedulerError(f"scores {scores.shape}, edges {np.shape(edges)}: expected [..., N, N] of load {load.shape}")
+    shape = (*load.shape, load.shape[-1])
+    if scores.shape != shape or np.shape(edges) != shape:
+        raise SchedulerError(f"scores {scores.shape}, edges {np.shape(edges)}: expected {shape} for load {load.shape}")
     for name, values, least in (("scores", scores, -np.inf), ("load", load, 0.0), ("capacity", capacity, 0.0)):
         if not np.isfinite(values).all() or (values < least).any():
             raise SchedulerError(f"{name}: expected finite numbers" + (" from 0" if least == 0.0 else ""))
@@ -89,7 +90,7 @@ def shares(moved: np.ndarray, load: np.ndarray, least_share: float = 0.0) -> np.
 
 
 def thousandths(matrix: np.ndarray) -> np.ndarray:
-    """Shares M as int64 [..., N, N] thousandths that sum to 1000: what leaves is rounded down, so no limit is passed."""
+    """Shares M as int64 [..., N, N] thousandths that sum to 1000; what leaves is rounded down: no limit is passed."""
     count = matrix.shape[-1]
     sent = np.floor(np.asarray(matrix) * 1000 + EPSILON).astype(np.int64) * ~np.eye(count, dtype=bool)
     return sent + np.eye(count, dtype=np.int64) * (1000 - sent.sum(-1, keepdims=True))

@@ -1,4 +1,4 @@
-"""`projection` over torch: differentiable in scores, loads and capacities, for training and for the model's decisions."""
+"""`projection` over torch, differentiable in scores and loads: for training, and for decisions beside the model."""
 
 from __future__ import annotations
 

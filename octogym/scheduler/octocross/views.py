@@ -30,7 +30,9 @@ def physical(series: np.ndarray, largest_lag: int = LARGEST_LAG) -> np.ndarray:
     """
     x = np.asarray(series, np.float64)
     if len(x) < largest_lag + 2:
-        raise SchedulerError(f"series of {len(x)} samples: expected at least {largest_lag + 2} for lags to {largest_lag}")
+        raise SchedulerError(
+            f"series of {len(x)} samples: expected at least {largest_lag + 2} for lags to {largest_lag}"
+        )
     best = np.zeros((x.shape[1], x.shape[1]))
     for lag in range(largest_lag + 1):
         first, later = x[: len(x) - lag], x[lag:]

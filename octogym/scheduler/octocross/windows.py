@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ PARTS = (0.7, 0.1, 0.2)
 
 
 class Windows(NamedTuple):
-    """B windows of N nodes: `history` [B, N, tau] are the samples [t - tau, t), `future` [B, N, Q] those of [t, t + Q)."""
+    """B windows of N nodes: `history` [B, N, tau], the samples [t - tau, t), and `future` [B, N, Q], [t, t + Q)."""
 
     history: np.ndarray
     future: np.ndarray
@@ -28,7 +29,7 @@ class Split(NamedTuple):
 
 
 def history_at(series: np.ndarray, t: int, length: int) -> np.ndarray:
-    """The ``length`` samples before ``t`` of a series [T, N], as [N, length]; before its start its first sample holds."""
+    """The ``length`` samples before ``t`` of a series [T, N], as [N, length]; before its start its first one holds."""
     if not 1 <= t <= len(series):
         raise SchedulerError(f"t = {t}: expected 1 to {len(series)}, the samples there are")
     return np.asarray(series)[np.maximum(np.arange(t - length, t), 0)].T
@@ -58,10 +59,10 @@ def chronological(length: int, horizon: int, parts: tuple[float, float, float] =
         raise SchedulerError(f"parts = {parts}: expected three numbers from 0 that sum to 1")
     edges = [0, *(round(length * share) for share in np.cumsum(parts))]
     # From 1: a window needs a sample before it.
-    found = [np.arange(max(start, 1), stop - horizon + 1) for start, stop in zip(edges, edges[1:], strict=False)]
+    found = [np.arange(max(start, 1), stop - horizon + 1) for start, stop in pairwise(edges)]
     for times, share in zip(found, parts, strict=True):
         if share > 0 and not len(times):
-            raise SchedulerError(f"length = {length}: a part of {share:g} of it is too short for a horizon of {horizon}")
+            raise SchedulerError(f"length = {length}: a part of {share:g} of it is shorter than a horizon of {horizon}")
     return Split(*found)
 
 

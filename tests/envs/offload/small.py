@@ -83,7 +83,7 @@ CHURN = """
 [programme.churn]
 devices = ["b"]
 present_s = [6, 12]
-absent_s = [3, 6]
+absent_s = [9, 14]
 """
 
 

@@ -54,7 +54,7 @@ def test_nothing_to_offload_is_said() -> None:
 
 @pytest.mark.parametrize("top_k", [-1, 1.5, True])
 def test_top_k_is_checked(calm: Scenario, top_k: object) -> None:
-    with pytest.raises(ValueError, match="top_k = .*; allowed: an integer, 0 or more"):
+    with pytest.raises(ValueError, match=r"top_k = .*; allowed: an integer, 0 or more"):
         OffloadLayout(calm.cluster, top_k)
 
 

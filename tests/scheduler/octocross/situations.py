@@ -38,9 +38,7 @@ class Cluster(NamedTuple):
         """Everyone may send to everyone that is there, but servers to none."""
         servers = self.ids == SERVER
         edges = self.valid[:, :, None] & self.valid[:, None, :] & ~servers[:, :, None]
-        return Situation(
-            self.history[:, :, -1], self.capacity, edges, self.valid, servers, 1 - self.views[:, 1]
-        )
+        return Situation(self.history[:, :, -1], self.capacity, edges, self.valid, servers, 1 - self.views[:, 1])
 
 
 def random_cluster(nodes, batch=1, config=SMALL, seed=0, server=True):

@@ -86,7 +86,9 @@ def test_transfers_walk_both_sides_in_order():
 def test_more_than_all_can_take_is_refused_or_stays():
     with pytest.raises(SchedulerError, match="allow_excess"):
         balanced_loads([30, 12, 4], [1, 1, 1])
-    assert balanced_loads([30, 12, 4], [1, 1, 1], allow_excess=True).tolist() == pytest.approx([10 + 160 / 11, 10 + 16 / 11, 10])
+    assert balanced_loads([30, 12, 4], [1, 1, 1], allow_excess=True).tolist() == pytest.approx(
+        [10 + 160 / 11, 10 + 16 / 11, 10]
+    )
 
 
 @pytest.mark.parametrize("bad", [[-1, 2], [np.nan, 1]])
