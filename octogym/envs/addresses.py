@@ -12,8 +12,6 @@ from collections import namedtuple
 from typing import Any
 
 import numpy as np
-from numba.core import types
-from numba.extending import intrinsic
 
 from octogym.cluster.telemetry import Telemetry
 
@@ -60,7 +58,7 @@ _FIELDS = (*TELEMETRY, "leaf_hist")
 
 
 class Addresses:
-    """Addresses and sizes that `kernels.decide` and `kernels.observe` work on: `table` int64.
+    """Addresses and sizes that `kernels.decide` and `kernels.observe` work on: `table` int64, at the address `at`.
 
     Args:
         counts: a number for every letter of the shapes above, and `horizon`, `refresh`.
@@ -69,6 +67,7 @@ class Addresses:
 
     def __init__(self, counts: dict[str, int], own: dict[str, np.ndarray]) -> None:
         self.table = np.zeros(len(AT), np.int64)
+        self.at = self.table.ctypes.data
         self._counts, self._own = counts, own
         self._bound: Telemetry | None = None
         # Alive for as long as their addresses stand in the table.
@@ -115,39 +114,3 @@ def _refused(name: str, array: np.ndarray, kind: np.dtype, shape: tuple[int, ...
         f"{name}: {array.dtype} of shape {array.shape}, contiguous {array.flags.c_contiguous}; "
         f"allowed: {kind} of shape {shape}, contiguous"
     )
-
-
-def _reader(kind: Any) -> Any:
-    @intrinsic
-    def read(typing: Any, address: Any, index: Any) -> Any:
-        """The value at `index` of the array at `address`."""
-
-        def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            first = builder.inttoptr(args[0], context.get_value_type(kind).as_pointer())
-            return builder.load(builder.gep(first, [args[1]]))
-
-        return kind(types.int64, types.int64), build
-
-    return read
-
-
-def _writer(kind: Any) -> Any:
-    @intrinsic
-    def write(typing: Any, address: Any, index: Any, value: Any) -> Any:
-        """Put `value` at `index` of the array at `address`."""
-
-        def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            first = builder.inttoptr(args[0], context.get_value_type(kind).as_pointer())
-            builder.store(args[2], builder.gep(first, [args[1]]))
-            return context.get_dummy_value()
-
-        return types.none(types.int64, types.int64, kind), build
-
-    return write
-
-
-#: Array accesses without an array: nothing is counted, checked or passed, and LLVM has next to nothing to compile.
-int8, int32, int64, uint32 = (_reader(kind) for kind in (types.int8, types.int32, types.int64, types.uint32))
-float32, float64 = _reader(types.float32), _reader(types.float64)
-put_int8, put_int32, put_int64 = (_writer(kind) for kind in (types.int8, types.int32, types.int64))
-put_uint32, put_float32, put_float64 = (_writer(kind) for kind in (types.uint32, types.float32, types.float64))

@@ -16,7 +16,7 @@ from octogym.cluster.scenario import Scenario
 from octogym.cluster.settings import KEEP_SHARE, THREAD_ACTIONS
 from octogym.cluster.telemetry import BINS, Telemetry
 from octogym.envs import columns as k
-from octogym.envs import kernels
+from octogym.envs import loops
 from octogym.envs.addresses import Addresses
 from octogym.envs.custom import CustomObservation, CustomReward, Observation, Reward
 from octogym.envs.figures import episode_figures
@@ -116,7 +116,6 @@ class BatchingCore:
             "reward_sum": self._reward_sum,
         }
         self._addresses = Addresses(counts, own)
-        self._where = self._addresses.table
         self._ring_length, self._head = counts["K"], 0
         self._all = np.arange(S, dtype=np.int64)
         self._todo_step = np.full(E, k.STEP, np.int8)
@@ -166,7 +165,7 @@ class BatchingCore:
     def decide_flat(self, actions: np.ndarray, columns: np.ndarray | None = None) -> None:
         """`decide` for a contiguous int64 array [E * A * 3], unchecked: compiled code takes it by its address."""
         columns = self._all if columns is None else columns
-        bad = kernels.decide(self._where, actions, columns)
+        bad = loops.decide.call(self._addresses.at, id(actions), id(columns), len(columns))
         if bad >= 0:
             e, a = divmod(bad, len(columns))
             agent = self.agents[columns[a]] + (f" of environment {e}" if self.E > 1 else "")
@@ -246,7 +245,8 @@ class BatchingCore:
         if t is not self._bound:
             self._addresses.bind(t)
             self._bound = t
-        finished = kernels.observe(self._where, self._head, todo, frame.eight, frame.reward, frame.values)
+        results = id(frame.eight), id(frame.reward), id(frame.values)
+        finished = loops.observe.call(self._addresses.at, self._head, id(todo), *results)
         if self._custom:
             self._customise(t, todo, frame)
         if finished:

@@ -1,4 +1,5 @@
-"""The two compiled loops between an environment and its backend: actions to settings, telemetry to observations.
+"""The two loops between an environment and its backend, compiled by `loops`: actions to settings, telemetry to
+observations.
 
 Plain functions over arrays that they know by address, E environments of S instances, serial: they take a few
 microseconds where the backend takes hundreds. `observe` states in machine code what `RateMeter`, `FcpoReward` and
@@ -7,18 +8,13 @@ microseconds where the backend takes hundreds. `observe` states in machine code 
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-from typing import Any
-
 import numba
 
-from octogym.cluster import observation, settings
+from octogym.cluster.compiled import DATA
 from octogym.cluster.settings import KEEP
-from octogym.envs import addresses
 from octogym.envs import columns as k
-from octogym.envs.addresses import (
-    AT,
+from octogym.envs.addresses import AT
+from octogym.envs.pointers import (
     float32,
     float64,
     int8,
@@ -33,19 +29,18 @@ from octogym.envs.addresses import (
     uint32,
 )
 
-_inner = numba.njit(error_model="numpy", nogil=True)
-_entry = numba.njit(cache=True, error_model="numpy", nogil=True)
+_inner = numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-@_inner
-def _decide(at, actions, columns, count):
+def decide(at, actions, columns, count):
     """Write the settings that `actions` int64 [E, A, 3] ask for into a decision's arrays.
 
-    `at`: a table of `addresses`; `columns` int64 [A = count]: instance of each action. An index is accepted below the
+    `at`: address of a table of `addresses`; `actions`, `columns`: the arrays' objects, each known by its address;
+    `columns` int64 [A = count]: instance of each action. An index is accepted below the
     size of the agent's action space, and counts as the instance's own largest above that. Actions for instances of
     absent devices are ignored. Returns -1, or e * A + a of the first action that is not accepted.
     """
-    S = int64(at, AT.S)
+    S, actions, columns = int64(at, AT.S), int64(actions + DATA, 0), int64(columns + DATA, 0)
     accepted, sizes, thread_actions = int64(at, AT.accepted), int64(at, AT.sizes), int64(at, AT.thread_actions)
     for e in range(int64(at, AT.E)):
         for a in range(count):
@@ -70,19 +65,19 @@ def _decide(at, actions, columns, count):
     return -1
 
 
-@_inner
-def _observe(at, head, todo, observation, reward, values):
+def observe(at, head, todo, observation, reward, values):
     """Turn one window's telemetry into observations, rewards and what infos show.
 
-    `at`: a table of `addresses`; `head`: this window's slot of the ring; `todo` int8 [E]: SKIP, STEP or RESET. Results:
-    `observation` float32 [E, S, 8], `reward` float32 [E, S], `values` float64 [E, S + 1, VALUES]. Returns how many
-    environments reach the horizon.
+    `at`: address of a table of `addresses`; `head`: this window's slot of the ring; the others: arrays' objects, each
+    known by its address. `todo` int8 [E]: SKIP, STEP or RESET. Results: `observation` float32 [E, S, 8], `reward`
+    float32 [E, S], `values` float64 [E, S + 1, VALUES]. Returns how many environments reach the horizon.
 
     State, under their names in `addresses.OWN`: `here` (whose device is present), `clock` (windows since the reset),
     `ring` (cumulative arrivals), `average` (the rate last renewed), `last`
     (observations), `leaf_sum` (the episode's latencies), `leaf_span`, `reward_sum` (of the episode).
     """
-    finished, S = 0, int64(at, AT.S)
+    finished, S, todo = 0, int64(at, AT.S), int64(todo + DATA, 0)
+    observation, reward, values = int64(observation + DATA, 0), int64(reward + DATA, 0), int64(values + DATA, 0)
     for e in range(int64(at, AT.E)):
         what = int8(todo, e)
         if what == k.SKIP:
@@ -269,31 +264,3 @@ def _over_cameras(at, e, counts):
     for c in range(C):
         total += int64(counts, e * C + c)
     return total
-
-
-def _source_number() -> int:
-    """Changes with anything that the compiled code is made of: Numba's cache looks at the entry points' file only."""
-    digest = hashlib.sha256()
-    for module in (addresses, k, observation, settings):
-        digest.update(Path(str(module.__file__)).read_bytes())
-    digest.update(Path(__file__).read_bytes())
-    return int.from_bytes(digest.digest()[:7], "big")
-
-
-def _entry_points(source: int) -> tuple[Any, Any]:
-    # A closure's variables are part of its key in the cache.
-    @_entry
-    def decide(where, actions, columns):
-        table, chosen = where.ctypes.data, actions.ctypes.data
-        return _decide(table, chosen, columns.ctypes.data, columns.shape[0]) + source * 0
-
-    @_entry
-    def observe(where, head, todo, observation, reward, values):
-        results = observation.ctypes.data, reward.ctypes.data, values.ctypes.data
-        return _observe(where.ctypes.data, head, todo.ctypes.data, *results) + source * 0
-
-    return decide, observe
-
-
-#: `_decide` and `_observe`, compiled on first use and cached on disk.
-decide, observe = _entry_points(_source_number())

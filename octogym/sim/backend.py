@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import numba
 import numpy as np
 
 from octogym.cluster.decision import Decision
@@ -14,8 +13,10 @@ from octogym.cluster.errors import TraceError
 from octogym.cluster.scenario import Scenario
 from octogym.cluster.telemetry import Telemetry
 from octogym.sim import entry, layout
+from octogym.sim.addresses import Addresses
 from octogym.sim.buffers import Buffers
 from octogym.sim.tables import build_tables, pack_plan, plan_sizes
+from octogym.sim.threads import allowed, run_parts
 
 #: Below this many instances in all, threads cost more than they save.
 PARALLEL_FROM = 128
@@ -50,7 +51,7 @@ class SimBackend:
         if num_envs < 1:
             raise ValueError(f"num_envs = {num_envs}; allowed: 1 or more")
         self.scenario, self.cluster, self.num_envs = scenario, scenario.cluster, num_envs
-        self.threads = max(1, min(threads, numba.config.NUMBA_NUM_THREADS))
+        self.threads = allowed(threads)
         self.check = check
         self._tables = build_tables(scenario)
         self._m = np.zeros((num_envs, self._tables.words), np.int64)
@@ -61,6 +62,8 @@ class SimBackend:
         self._buffers = Buffers(self.cluster, num_envs)
         self._telemetry = self._buffers.telemetry(self.cluster)
         self._todo = np.zeros(num_envs, np.int64)
+        self._addresses = Addresses(self._todo, self._buffers.out, Decision.keep(self.cluster, num_envs))
+        self._bind()
         self._seeds = np.full(num_envs, -1, np.int64)
         self._pending: Decision | None = None
         self._options: Mapping[str, Any] = {}
@@ -92,8 +95,7 @@ class SimBackend:
         for e in np.flatnonzero(which):
             self._m[e] = 0
             self._buffers.hist[e] = 0
-            with entry.compiling("set_up"):
-                entry.set_up(self._m, self._cells, self._tables.tab, self._plan, self._buffers.links, e, self._seeds[e])
+            entry.set_up.call(self._addresses.at, int(e), int(self._seeds[e]))
         self._m[:, layout.BURST] = burst
         self._m[:, layout.LOG_ROOM] = self._log.shape[1] // layout.LOG
         self._pending = None if mask is None else self._pending
@@ -148,6 +150,7 @@ class SimBackend:
         self._m[:] = snapshot.arrays[0]
         self._cells, self._plan = snapshot.arrays[1].copy(), snapshot.arrays[2].copy()
         self._log = snapshot.arrays[4].copy()
+        self._bind()
         b = self._buffers
         live: tuple[np.ndarray, ...] = (b.hist, *b.out)
         for array, saved in zip(live, (snapshot.arrays[3], *snapshot.arrays[5:]), strict=True):
@@ -176,27 +179,17 @@ class SimBackend:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
+    def _bind(self) -> None:
+        """To be called after every replacement of one of these arrays."""
+        state = self._m, self._cells, self._tables.tab, self._plan, self._buffers.hist, self._log
+        self._addresses.bind(*state)
+
     def _kernel(self, decision: tuple[np.ndarray, ...]) -> None:
-        b = self._buffers
-        args = (
-            0,
-            self.num_envs,
-            self._todo,
-            decision,
-            self._m,
-            self._cells,
-            self._tables.tab,
-            self._plan,
-            b.hist,
-            self._log,
-        )
+        self._addresses.decide(decision)
         if self.threads > 1 and self.num_envs > 1 and self.num_envs * self.cluster.S >= PARALLEL_FROM:
-            numba.set_num_threads(self.threads)
-            with entry.compiling("step_parallel"):
-                entry.step_parallel(*args, b.out)
+            run_parts(entry.step.call, self._addresses.at, self.num_envs, min(self.threads, self.num_envs))
         else:
-            with entry.compiling("step_serial"):
-                entry.step_serial(*args, b.out)
+            entry.step.call(self._addresses.at, 0, self.num_envs)
 
     def _resolve(self) -> None:
         """Make room, or raise, for what stopped the kernel."""
@@ -215,9 +208,10 @@ class SimBackend:
         """Every pool gets `more` cells; environments in `unset` are about to be set up and build their list then."""
         old = self._cells.shape[1] // layout.CELL
         self._cells = np.concatenate([self._cells, np.zeros((self.num_envs, more * layout.CELL), np.int64)], 1)
+        self._bind()
         for e in np.flatnonzero(~unset):
             if self._seeds[e] >= 0:
-                entry.add_cells(self._m, self._cells, e, old, old + more)
+                entry.add_cells.call(self._addresses.at, int(e), old, old + more)
 
     def _log_room(self) -> None:
         """An absent device may end everything in flight at once."""
@@ -227,6 +221,7 @@ class SimBackend:
 
     def _grow_log(self) -> None:
         self._log = np.concatenate([self._log, np.zeros_like(self._log)], 1)
+        self._bind()
         self._m[:, layout.LOG_ROOM] = self._log.shape[1] // layout.LOG
 
     def _burst(self) -> int:
@@ -243,6 +238,7 @@ class SimBackend:
             which = np.array([p is not None for p in self._plans])
             width = len(pack_plan(self._plans[int(np.flatnonzero(which)[0])], *sizes))
             self._plan = np.zeros((self.num_envs, width), np.int64)
+            self._bind()
         else:
             sizes = have
         for e in np.flatnonzero(which):

@@ -185,77 +185,78 @@ def begin_window(m, tab, hist):
 
 
 @jit
-def report_instances(m, tab, e, counts, settings, queue, flags, share):
-    """Rows of the instances, [F, E, S] blocks in the order of `octogym.sim.buffers`."""
+def report_instances(m, tab, rows, counts, settings, queue, flags, share):
+    """Rows of the instances, in the order of `octogym.sim.buffers`; blocks [F, rows = E x S] from this environment's
+    first row on."""
     for s in range(tab[N_INST]):
         i = HEADER + s * INST
         for k in range(COUNTS):
             total = m[i + ARRIVED + k]
-            counts[k, e, s] = total - m[i + LAST_COUNTS + k]
-            counts[COUNTS + k, e, s] = total
-        counts[18, e, s] = m[i + IN_STAGE]
+            counts[k * rows + s] = total - m[i + LAST_COUNTS + k]
+            counts[(COUNTS + k) * rows + s] = total
+        counts[18 * rows + s] = m[i + IN_STAGE]
         total, samples = 0, 0
         for k in range(m[i + POST_HIGH]):
             if m[i + LATENCY + THREAD * k] != NIL:
                 total += m[i + LATENCY + THREAD * k]
                 samples += 1
-        counts[19, e, s] = total // samples if samples else 0
-        counts[20, e, s] = m[i + TIMEOUT]
-        settings[0, e, s] = m[i + PACK]
-        settings[1, e, s] = m[i + BATCH]
-        settings[2, e, s] = m[i + PRE]
-        settings[3, e, s] = m[i + POST]
-        settings[4, e, s] = m[i + SHOWN_PRE]
-        settings[5, e, s] = m[i + SHOWN_POST]
-        queue[e, s, 0] = m[i + Q1_N]
-        queue[e, s, 1] = 0
-        queue[e, s, 2] = m[i + Q3_N]
-        queue[e, s, 3] = m[i + Q4_N]
-        queue[e, s, 4] = 0
-        flags[0, e, s] = m[i + ACTIVE]
-        flags[1, e, s] = m[i + SET_BY]
+        counts[19 * rows + s] = total // samples if samples else 0
+        counts[20 * rows + s] = m[i + TIMEOUT]
+        settings[s] = m[i + PACK]
+        settings[rows + s] = m[i + BATCH]
+        settings[2 * rows + s] = m[i + PRE]
+        settings[3 * rows + s] = m[i + POST]
+        settings[4 * rows + s] = m[i + SHOWN_PRE]
+        settings[5 * rows + s] = m[i + SHOWN_POST]
+        queue[5 * s] = m[i + Q1_N]
+        queue[5 * s + 1] = 0
+        queue[5 * s + 2] = m[i + Q3_N]
+        queue[5 * s + 3] = m[i + Q4_N]
+        queue[5 * s + 4] = 0
+        flags[s] = m[i + ACTIVE]
+        flags[rows + s] = m[i + SET_BY]
     for group in range(tab[N_GROUP]):
         source = tab[tab[A_GROUP] + group * G_WORDS + G_SOURCE]
         if source < tab[N_INST]:
-            queue[e, source, 4] += m[tab[O_GROUP] + group * GROUP + GROUP_Q5]
+            queue[5 * source + 4] += m[tab[O_GROUP] + group * GROUP + GROUP_Q5]
     for r in range(tab[N_ROUTE]):
-        share[e, r] = m[tab[O_ROUTE] + r * ROUTE + ROUTE_SHARE]
+        share[r] = m[tab[O_ROUTE] + r * ROUTE + ROUTE_SHARE]
 
 
 @jit
-def report_cameras(m, cells, tab, e, cameras, now):
+def report_cameras(m, cells, tab, rows, cameras, now):
     in_flight_any = False
     for c in range(tab[N_CAM]):
         at = tab[O_CAM] + c * CAM
         for k in range(8):
-            cameras[k, e, c] = m[at + CAM_FRAMES + k] - m[at + CAM_LAST + k]
+            cameras[k * rows + c] = m[at + CAM_FRAMES + k] - m[at + CAM_LAST + k]
         for k in range(6):
-            cameras[8 + k, e, c] = m[at + CAM_GENERATED + k]
+            cameras[(8 + k) * rows + c] = m[at + CAM_GENERATED + k]
         settled = m[at + CAM_ON_TIME] + m[at + CAM_LATE] + m[at + CAM_DROPPED] + m[at + CAM_MISSED] + m[at + CAM_LOST]
-        cameras[14, e, c] = m[at + CAM_GENERATED] - settled
-        in_flight_any |= cameras[14, e, c] > 0
+        cameras[14 * rows + c] = m[at + CAM_GENERATED] - settled
+        in_flight_any |= cameras[14 * rows + c] > 0
         m[at + CAM_OVERDUE] = 0
     if in_flight_any:
         all_overdue(m, cells, tab, now)
     for c in range(tab[N_CAM]):
-        cameras[15, e, c] = m[tab[O_CAM] + c * CAM + CAM_OVERDUE]
+        cameras[15 * rows + c] = m[tab[O_CAM] + c * CAM + CAM_OVERDUE]
 
 
 @jit
-def report_devices(m, tab, plan, e, present, gpu_busy, links, start, now):
+def report_devices(m, tab, plan, rows, present, gpu_busy, links, start, now):
     for d in range(tab[N_DEVICE]):
-        present[e, d] = m[tab[O_PRESENT] + d]
-        gpu_busy[e, d] = 0
+        present[d] = m[tab[O_PRESENT] + d]
+        gpu_busy[d] = 0
     for gpu in range(tab[N_GPU]):
         settle(m, tab, gpu, now)
         at = tab[O_GPU] + gpu * GPU
-        gpu_busy[e, tab[tab[A_GPU] + gpu * P_WORDS + P_DEVICE]] += m[at + GPU_BUSY] - m[at + GPU_SEEN]
+        gpu_busy[tab[tab[A_GPU] + gpu * P_WORDS + P_DEVICE]] += m[at + GPU_BUSY] - m[at + GPU_SEEN]
     for link in range(2 * tab[N_DEVICE]):
         state = tab[O_LINK] + link * LINK
         rate, _ = rate_at(m, tab, plan, link, now)
-        links[0, e, link] = rate
-        links[1, e, link] = m[state + LINK_BYTES]
+        links[link] = rate
+        links[rows + link] = m[state + LINK_BYTES]
         if m[state + LINK_CUR] != NIL and m[state + LINK_START] < now:
             m[state + LINK_BUSY] += now - m[state + LINK_START]
             m[state + LINK_START] = now
-        links[2, e, link] = m[state + LINK_BUSY]
+        links[2 * rows + link] = m[state + LINK_BUSY]

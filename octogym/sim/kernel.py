@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from octogym.sim.absence import update_presence
+from octogym.sim.addresses import AT
 from octogym.sim.cameras import camera_frame
 from octogym.sim.closing import begin_window, report_cameras, report_devices, report_instances
 from octogym.sim.decide import set_instance, set_shares, stretch
@@ -25,6 +26,7 @@ from octogym.sim.layout import (
     N_DOMAIN,
     N_GPU,
     N_INST,
+    N_ROUTE,
     NEED_CELLS,
     NEED_LOG,
     PERIOD,
@@ -38,6 +40,26 @@ from octogym.sim.layout import (
     X_WORDS,
 )
 from octogym.sim.links import downlink_done, open_inbox, uplink_done
+from octogym.sim.pointers import (
+    active_region,
+    batch_region,
+    cameras_region,
+    counts_region,
+    cpu_region,
+    flags_region,
+    gpu_busy_region,
+    links_region,
+    pack_region,
+    post_region,
+    pre_region,
+    present_region,
+    queue_region,
+    settings_region,
+    share_region,
+    shares_region,
+    timeout_region,
+    times_region,
+)
 from octogym.sim.post import advance_leaf
 
 
@@ -86,12 +108,14 @@ def run_events(m, cells, tab, plan, hist, log, start, until):
     return RUNNING_OK
 
 
-@inline
-def step_env(e, decision, m, cells, tab, plan, hist, log, out):
+@jit
+def step_env(e, where, m, cells, tab, plan, hist, log):
     """One window of environment e; returns a status, RUNNING_OK when it is complete. Called again it goes on where it
     was."""
-    active, pack, batch, pre, post, timeout, share = decision
-    counts, settings, queue, flags, shares, cameras, present, gpu_busy, cpu, links, times = out
+    n, n_devices, first = where[AT.E], tab[N_DEVICE], e * tab[N_INST]
+    active, timeout = active_region(where[AT.active], first), timeout_region(where[AT.timeout_ns], first)
+    pack, batch = pack_region(where[AT.pack], first), batch_region(where[AT.batch], first)
+    pre, post = pre_region(where[AT.pre], first), post_region(where[AT.post], first)
     start = m[TIME]
     until = start + tab[PERIOD]
     if m[PHASE] == 0:
@@ -110,16 +134,16 @@ def step_env(e, decision, m, cells, tab, plan, hist, log, out):
                 tab,
                 log,
                 s,
-                active[e, s],
-                pack[e, s],
-                batch[e, s],
-                pre[e, s],
-                post[e, s],
-                timeout[e, s],
+                active[s],
+                pack[s],
+                batch[s],
+                pre[s],
+                post[s],
+                timeout[s],
                 start,
             )
-        set_shares(m, tab, share[e])
-        stretch(m, cells, tab, cpu[e], start)
+        set_shares(m, tab, share_region(where[AT.share_milli], e * tab[N_ROUTE]))
+        stretch(m, cells, tab, cpu_region(where[AT.out_cpu], e * n_devices), start)
         m[PHASE], m[CURSOR] = 2, 0
     if m[PHASE] == 2:
         status = run_events(m, cells, tab, plan, hist, log, start, until)
@@ -135,13 +159,30 @@ def step_env(e, decision, m, cells, tab, plan, hist, log, out):
         if tab[tab[A_INST] + s * I_WORDS + I_LEAF]:
             advance_leaf(m, cells, tab, hist, log, s, until)
     m[TIME], m[PHASE] = until, 0
-    report_devices(m, tab, plan, e, present, gpu_busy, links, start, until)
-    report_instances(m, tab, e, counts, settings, queue, flags, shares)
-    report_cameras(m, cells, tab, e, cameras, until)
-    times[0, e] = until
-    times[1, e] = until - start
+    report_devices(
+        m,
+        tab,
+        plan,
+        n * 2 * n_devices,
+        present_region(where[AT.out_present], e * n_devices),
+        gpu_busy_region(where[AT.out_gpu_busy], e * n_devices),
+        links_region(where[AT.out_links], e * 2 * n_devices),
+        start,
+        until,
+    )
+    report_instances(
+        m,
+        tab,
+        n * tab[N_INST],
+        counts_region(where[AT.out_counts], first),
+        settings_region(where[AT.out_settings], first),
+        queue_region(where[AT.out_queue], 5 * first),
+        flags_region(where[AT.out_flags], first),
+        shares_region(where[AT.out_shares], e * tab[N_ROUTE]),
+    )
+    n_cameras = tab[N_CAM]
+    report_cameras(m, cells, tab, n * n_cameras, cameras_region(where[AT.out_cameras], e * n_cameras), until)
+    times = times_region(where[AT.out_times], e)
+    times[0] = until
+    times[n] = until - start
     return RUNNING_OK
-
-
-#: The same as a function of its own: pasted into a parallel loop, Numba loses stores of it.
-step_env_apart = jit(step_env.py_func)

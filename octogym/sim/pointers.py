@@ -15,9 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
+
+from octogym.cluster.compiled import DATA
 
 
 class Region(types.Type):
@@ -73,26 +75,40 @@ def _store(context, builder, sig, args):
     _mark(builder, builder.store(args[2], builder.gep(args[0], [args[1]])), sig.args[0])
 
 
-def _row_maker(region: str, constant: bool) -> Callable[..., Any]:
+def _region_maker(dtype: types.Type, region: str, constant: bool = False, held: bool = False) -> Callable[..., Any]:
     @intrinsic
-    def row(typing, array, index):
-        if not (isinstance(array, types.Array) and array.layout == "C" and array.ndim == 2):
-            raise TypeError(f"a region is a row of a C-contiguous 2-D array, not of {array}")
-
+    def make(typing, address, first):
         def build(context, builder, sig, args):
-            view = context.make_array(array)(context, builder, args[0])
-            width = cgutils.unpack_tuple(builder, view.shape, 2)[1]
-            return builder.gep(view.data, [builder.mul(args[1], width)])
+            pointer = context.get_value_type(dtype).as_pointer()
+            if held:
+                data = builder.add(args[0], ir.Constant(ir.IntType(64), DATA))
+                base = builder.load(builder.inttoptr(data, pointer.as_pointer()))
+            else:
+                base = builder.inttoptr(args[0], pointer)
+            return builder.gep(base, [args[1]])
 
-        return Region(array.dtype, region, constant)(array, types.intp), build
+        return Region(dtype, region, constant)(types.int64, types.int64), build
 
-    return row
+    return make
 
 
-#: `x_region(array, row)`: the region of one environment, a row of `array` [E, words].
-m_region = _row_maker("m", False)
-cells_region = _row_maker("cells", False)
-hist_region = _row_maker("hist", False)
-log_region = _row_maker("log", False)
-plan_region = _row_maker("plan", True)
-tab_region = _row_maker("tab", True)
+#: `x_region(address, first)`: what begins at element `first` of the array at `address`, one environment's part of it.
+m_region, cells_region, log_region = (_region_maker(types.int64, name) for name in ("m", "cells", "log"))
+plan_region, tab_region, where_region = (_region_maker(types.int64, name, True) for name in ("plan", "tab", "where"))
+hist_region, todo_region = _region_maker(types.uint32, "hist"), _region_maker(types.int64, "todo")
+#: Of a decision: `address` is that of the array's object.
+active_region, share_region = (
+    _region_maker(types.int8, "active", True, True),
+    _region_maker(types.uint16, "share_milli", True, True),
+)
+pack_region, batch_region, pre_region, post_region = (
+    _region_maker(types.int32, name, True, True) for name in ("pack", "batch", "pre", "post")
+)
+timeout_region = _region_maker(types.int64, "timeout_ns", True, True)
+#: Of what a step writes.
+counts_region, cameras_region, gpu_busy_region, links_region, times_region = (
+    _region_maker(types.int64, name) for name in ("counts", "cameras", "gpu_busy", "links", "times")
+)
+settings_region, queue_region, cpu_region = (_region_maker(types.int32, name) for name in ("settings", "queue", "cpu"))
+flags_region, present_region = (_region_maker(types.int8, name) for name in ("flags", "present"))
+shares_region = _region_maker(types.uint16, "shares")

@@ -1,0 +1,63 @@
+"""What Python calls of the kernel, compiled by `entry`: functions of a table of `addresses` and of numbers."""
+
+from __future__ import annotations
+
+from octogym.sim import initial, pool
+from octogym.sim.addresses import AT
+from octogym.sim.kernel import step_env
+from octogym.sim.layout import CELL, N_DEVICE, ZERO
+from octogym.sim.pointers import (
+    cells_region,
+    hist_region,
+    links_region,
+    log_region,
+    m_region,
+    plan_region,
+    tab_region,
+    todo_region,
+    where_region,
+)
+from octogym.sim.rates import rate_at
+
+
+def step(at, low, high):
+    """Advance those of the environments `low` to `high` - 1 whose `todo` int64 [E] is not 0; it becomes 0, or the
+    status to resolve."""
+    where = where_region(at, 0)
+    todo = todo_region(where[AT.todo], 0)
+    for e in range(low, high):
+        if todo[e] != 0:
+            todo[e] = step_env(
+                e,
+                where,
+                m_region(where[AT.m], e * where[AT.m_words]),
+                cells_region(where[AT.cells], e * where[AT.cells_words]),
+                tab_region(where[AT.tab], 0),
+                plan_region(where[AT.plan], e * where[AT.plan_words]),
+                hist_region(where[AT.hist], e * where[AT.hist_words]),
+                log_region(where[AT.log], e * where[AT.log_words]),
+            )
+    return 0
+
+
+def set_up(at, e, seed):
+    """Environment e at time 0, and the rates of its links."""
+    where = where_region(at, 0)
+    m = m_region(where[AT.m], e * where[AT.m_words])
+    cells = cells_region(where[AT.cells], e * where[AT.cells_words])
+    tab = tab_region(where[AT.tab], 0)
+    plan = plan_region(where[AT.plan], e * where[AT.plan_words])
+    initial.set_up(m, cells, tab, where[AT.cells_words] // CELL, seed)
+    n_links = 2 * tab[N_DEVICE]
+    links = links_region(where[AT.out_links], e * n_links)
+    for link in range(n_links):
+        links[link] = rate_at(m, tab, plan, link, ZERO)[0]
+    return 0
+
+
+def add_cells(at, e, first, last):
+    """Cells `first` to `last` - 1 of environment e become free."""
+    where = where_region(at, 0)
+    m = m_region(where[AT.m], e * where[AT.m_words])
+    pool.add_cells(m, cells_region(where[AT.cells], e * where[AT.cells_words]), first, last)
+    return 0

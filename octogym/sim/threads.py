@@ -1,0 +1,29 @@
+"""Threads that run compiled code, which needs no interpreter lock, side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+#: Threads of this process, by their number: a child process has none of its parent's.
+_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
+
+
+def allowed(threads: int) -> int:
+    """`threads`, or as many as this process has cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(threads, cores))
+
+
+def run_parts(call: Callable[..., int], at: int, count: int, threads: int) -> None:
+    """`call(at, low, high)` for `threads` equal parts of range(count), one of them in this thread."""
+    key = os.getpid(), threads
+    if key not in _pools:
+        _pools[key] = ThreadPoolExecutor(threads - 1, "octogym-sim")
+    bounds = [count * n // threads for n in range(threads + 1)]
+    others = [_pools[key].submit(call, at, low, high) for low, high in pairwise(bounds[1:])]
+    call(at, 0, bounds[1])
+    for other in others:
+        other.result()
