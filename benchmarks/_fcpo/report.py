@@ -51,6 +51,12 @@ def apart(values: Sequence[float], others: Sequence[float]) -> bool:
     return bool(a - wide_a > b + wide_b)
 
 
+def surely_better(values: Sequence[float], others: Sequence[float]) -> bool:
+    """Whether the 95 % interval of the paired differences lies above 0: run by run, on the same workloads."""
+    mean, half = paired_interval(values, others)
+    return bool(mean - half > 0)
+
+
 def difference(values: Sequence[float], others: Sequence[float], scale: float = 1.0) -> str:
     """Mean of the paired differences with its interval."""
     mean, half = paired_interval(values, others)
