@@ -15,6 +15,7 @@ from octogym.cluster.telemetry import quantile_ns
 @pytest.fixture(scope="module")
 def run():
     scenario = load_scenario("traffic-2", traces="synthetic", split="test")
+    pytest.importorskip("numba", reason="the simulator needs Python 3.10 and Numba")
     backend = make_backend("sim", scenario, num_envs=2)
     recorder = Runner(backend, make_policy("static:batch=4")).run(90, seed=1)
     return backend.step(Decision.keep(scenario.cluster, 2)), recorder
