@@ -16,7 +16,7 @@ from octogym.sim import entry, layout
 from octogym.sim.addresses import Addresses
 from octogym.sim.buffers import Buffers
 from octogym.sim.tables import build_tables, pack_plan, plan_sizes
-from octogym.sim.threads import allowed, run_parts
+from octogym.sim.threads import allowed, run_parts, started
 
 #: Below this many instances in all, threads cost more than they save.
 PARALLEL_FROM = 128
@@ -52,6 +52,8 @@ class SimBackend:
             raise ValueError(f"num_envs = {num_envs}; allowed: 1 or more")
         self.scenario, self.cluster, self.num_envs = scenario, scenario.cluster, num_envs
         self.threads = allowed(threads)
+        if self.threads > 1 and num_envs > 1:
+            started(min(self.threads, num_envs))
         self.check = check
         self._tables = build_tables(scenario)
         self._m = np.zeros((num_envs, self._tables.words), np.int64)

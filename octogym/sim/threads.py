@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -17,13 +18,22 @@ def allowed(threads: int) -> int:
     return max(1, min(threads, cores))
 
 
-def run_parts(call: Callable[..., int], at: int, count: int, threads: int) -> None:
-    """`call(at, low, high)` for `threads` equal parts of range(count), one of them in this thread."""
+def started(threads: int) -> ThreadPoolExecutor:
+    """The pool of `threads - 1` threads, running. Start it early: threads stay on the cores that the one which starts
+    them may use, and a caller may later tie itself to one."""
     key = os.getpid(), threads
     if key not in _pools:
         _pools[key] = ThreadPoolExecutor(threads - 1, "octogym-sim")
+        for waiting in [_pools[key].submit(time.sleep, 0.001) for _ in range(threads - 1)]:
+            waiting.result()
+    return _pools[key]
+
+
+def run_parts(call: Callable[..., int], at: int, count: int, threads: int) -> None:
+    """`call(at, low, high)` for `threads` equal parts of range(count), one of them in this thread."""
+    pool = started(threads)
     bounds = [count * n // threads for n in range(threads + 1)]
-    others = [_pools[key].submit(call, at, low, high) for low, high in pairwise(bounds[1:])]
+    others = [pool.submit(call, at, low, high) for low, high in pairwise(bounds[1:])]
     call(at, 0, bounds[1])
     for other in others:
         other.result()
