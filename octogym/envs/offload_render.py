@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
-from gymnasium import logger
-from gymnasium.error import ResetNeeded
 
 from octogym.envs.bitmap_font import text_mask
-from octogym.envs.render import RENDER_MODES
+from octogym.envs.shown import Shown
 
 if TYPE_CHECKING:
     from octogym.envs.offload_core import OffloadCore
@@ -22,28 +19,10 @@ _SCALE, _ROW, _MARGIN, _COLUMNS = 2, 24, 16, 118
 _BAR = 10
 
 
-class OffloadRenderer:
-    """Shows environment e of a core in one of `RENDER_MODES`."""
+class OffloadRenderer(Shown):
+    """The offloading environments: a row per camera device."""
 
-    def __init__(self, core: OffloadCore, mode: str | None) -> None:
-        if mode is not None and mode not in RENDER_MODES:
-            raise ValueError(f"render_mode = {mode!r}; allowed: None, {', '.join(map(repr, RENDER_MODES))}")
-        self._core, self._mode = core, mode
-
-    def render(self, e: int = 0) -> str | np.ndarray | None:
-        if self._mode is None:
-            logger.warn('render() does nothing without a render mode; make the environment with render_mode="ansi"')
-            return None
-        if self._core.frame is None:
-            raise ResetNeeded("render: no episode has begun; call reset() first")
-        if self._mode == "rgb_array":
-            return self.picture(e)
-        if self._mode == "ansi":
-            return self.table(e)
-        home = "\x1b[H\x1b[J" if sys.stdout.isatty() else ""
-        sys.stdout.write(home + self.table(e))
-        sys.stdout.flush()
-        return None
+    _core: OffloadCore
 
     def table(self, e: int) -> str:
         """The cluster as text: demand, load and capacity in crops/s per agent, and where its crops go."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
-from gymnasium import logger
-from gymnasium.error import ResetNeeded
 
 from octogym.envs import columns as k
 from octogym.envs.picture import Line, Picture
+from octogym.envs.shown import RENDER_MODES as RENDER_MODES
+from octogym.envs.shown import Shown
 
 if TYPE_CHECKING:
     from octogym.envs.core import BatchingCore
 
-RENDER_MODES = ["human", "ansi", "rgb_array"]
 #: Steps a second at which a recorded episode is shown; a step is a second of cluster time.
 RENDER_FPS = 10
 _BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -23,28 +21,10 @@ _QUEUE_SHOWN = 100.0
 _SHOWN = {"Q1": k.QUEUES, "Q3": k.QUEUES + 2, "Q4": k.QUEUES + 3}
 
 
-class Renderer:
-    """Shows environment e of a core in one of `RENDER_MODES`."""
+class Renderer(Shown):
+    """The batching environments: a row per instance."""
 
-    def __init__(self, core: BatchingCore, mode: str | None) -> None:
-        if mode is not None and mode not in RENDER_MODES:
-            raise ValueError(f"render_mode = {mode!r}; allowed: None, {', '.join(map(repr, RENDER_MODES))}")
-        self._core, self._mode = core, mode
-
-    def render(self, e: int = 0) -> str | np.ndarray | None:
-        if self._mode is None:
-            logger.warn('render() does nothing without a render mode; make the environment with render_mode="ansi"')
-            return None
-        if self._core.frame is None:
-            raise ResetNeeded("render: no episode has begun; call reset() first")
-        if self._mode == "rgb_array":
-            return self.picture(e)
-        if self._mode == "ansi":
-            return self.table(e)
-        home = "\x1b[H\x1b[J" if sys.stdout.isatty() else ""
-        sys.stdout.write(home + self.table(e))
-        sys.stdout.flush()
-        return None
+    _core: BatchingCore
 
     def lines(self, e: int) -> list[Line]:
         frame = self._core.frame
