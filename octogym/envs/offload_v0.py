@@ -13,11 +13,11 @@ from pettingzoo.utils.conversions import parallel_to_aec_wrapper
 from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 
 from octogym.cluster.backend import Backend, Policy
+from octogym.cluster.offloading.layout import TOP_K
 from octogym.cluster.scenario import Scenario
-from octogym.envs.offload_core import HISTORY, OffloadCore
-from octogym.envs.offload_layout import TOP_K
-from octogym.envs.offload_render import RENDER_FPS, OffloadRenderer
-from octogym.envs.offload_shares import bad_action
+from octogym.envs.offload.actions import bad_action
+from octogym.envs.offload.core import HISTORY, OffloadCore
+from octogym.envs.offload.render import RENDER_FPS, OffloadRenderer
 from octogym.envs.remade import Remade
 from octogym.envs.render import RENDER_MODES
 
@@ -139,7 +139,7 @@ class OffloadParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
 
     ## Vectorized environment
 
-    `octogym.envs.offload_vector.OffloadVectorEnv` steps E clusters in one call, with steps of 15 s. One controller for
+    `octogym.envs.offload.vector.OffloadVectorEnv` steps E clusters in one call, with steps of 15 s. One controller for
     the whole cluster:
 
     ```python

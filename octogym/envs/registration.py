@@ -13,8 +13,8 @@ GYMNASIUM = {
         "octogym.envs.vector:BatchingCentralVectorEnv",
     ),
     "octogym/OffloadCentral-v0": (
-        "octogym.envs.offload_central:OffloadCentralEnv",
-        "octogym.envs.offload_vector:OffloadVectorEnv",
+        "octogym.envs.offload.central:OffloadCentralEnv",
+        "octogym.envs.offload.vector:OffloadVectorEnv",
     ),
 }
 #: PettingZoo id -> module with `parallel_env` and `env`.

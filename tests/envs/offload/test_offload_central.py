@@ -9,7 +9,7 @@ from gymnasium.error import ResetNeeded
 
 from octogym.cluster.scenario import Scenario
 from octogym.envs import offload_v0
-from octogym.envs.offload_central import OffloadCentralEnv
+from octogym.envs.offload.central import OffloadCentralEnv
 
 
 def test_it_is_the_parallel_environment(churning: Scenario) -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from octogym.cluster.registry import make_backend
 from octogym.cluster.scenario import Scenario
 from octogym.cluster.telemetry import Telemetry
-from octogym.envs.offload_core import OffloadCore
-from octogym.envs.offload_frame import OffloadFrame
+from octogym.envs.offload.core import OffloadCore
+from octogym.envs.offload.frame import OffloadFrame
 
 LOCAL, SERVER, MIXED = [1, -1, -1, -1], [-1, -1, -1, 1], [0.6, -1, 0.2, 0.3]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from octogym.cluster.offloading.layout import OffloadLayout
 from octogym.cluster.registry import load_scenario
 from octogym.cluster.scenario import Scenario
-from octogym.envs.offload_layout import OffloadLayout
 
 
 def test_targets_are_own_neighbours_server(calm: Scenario) -> None:

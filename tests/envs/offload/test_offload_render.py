@@ -8,7 +8,7 @@ from gymnasium.error import ResetNeeded
 
 from octogym.cluster.scenario import Scenario
 from octogym.envs import offload_v0
-from octogym.envs.offload_vector import OffloadVectorEnv
+from octogym.envs.offload.vector import OffloadVectorEnv
 
 
 def test_the_table_says_who_sends_where(calm: Scenario) -> None:

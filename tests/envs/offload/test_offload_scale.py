@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from octogym.cluster.decision import Decision
+from octogym.cluster.offloading.results import SEEDS, leaves_per_crop, mean_results
 from octogym.cluster.registry import load_scenario, make_backend
 from octogym.cluster.scenario import Scenario
-from octogym.envs.offload_scale import SEEDS, leaves_per_crop, mean_results
 from tests.envs.toy_backend import toy_scenario
 
 

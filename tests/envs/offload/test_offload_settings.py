@@ -8,7 +8,7 @@ import pytest
 from octogym.cluster.decision import Decision
 from octogym.cluster.runner import PolicyConflict
 from octogym.cluster.scenario import Scenario
-from octogym.envs.offload_core import OffloadCore
+from octogym.envs.offload.core import OffloadCore
 from tests.envs.toy_policy import Sets
 
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from octogym.cluster.decision import Decision
+from octogym.cluster.offloading.layout import OffloadLayout
+from octogym.cluster.offloading.shares import RouteShares, largest_remainder, shares
 from octogym.cluster.scenario import Scenario
-from octogym.envs.offload_layout import OffloadLayout
-from octogym.envs.offload_shares import RouteShares, largest_remainder, shares, weights
+from octogym.envs.offload.actions import weights
 
 ACTIONS = hnp.arrays(np.float64, (2, 3, 4), elements=st.floats(-1, 1, width=32))
 VALID = hnp.arrays(np.bool_, (2, 3, 4))

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 from octogym.cluster.scenario import Scenario
 from octogym.envs import offload_v0
-from octogym.envs.offload_vector import OffloadVectorEnv
+from octogym.envs.offload.vector import OffloadVectorEnv
 
 E = 3
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from octogym.cluster.scenario import Scenario
-from octogym.envs import offload_views as views
-from octogym.envs.offload_core import OffloadCore
+from octogym.envs.offload.core import OffloadCore
+from octogym.envs.offload.observation import LINK, TARGET
 
 
 def core_after(scenario: Scenario, steps: int, action: list[float], **settings: object) -> OffloadCore:
@@ -49,11 +49,11 @@ def test_network_view_is_the_gaussian_of_the_transfer_time(calm: Scenario) -> No
     t = core.telemetry.copy()
     t.bandwidth_bps[0, 0] = 4_000_000
     t.bandwidth_bps[0, 1] = 0
-    got = core._views.network(t)[0]
+    got = core._signals.network(t)[0]
     time_s = 0.005 + 48_000 / 4e6
     assert got[0, 2] == pytest.approx(np.exp(-((time_s / 0.02) ** 2))) and got[0, 0] == 0 and not got[1].any()
     t.present[0, 2] = 0
-    got = core._views.network(t)[0]
+    got = core._signals.network(t)[0]
     assert not got[2].any() and not got[:, 2].any() and got[0, 3] > 0
 
 
@@ -77,4 +77,4 @@ def test_state_is_its_parts_within_bounds(churning: Scenario) -> None:
         assert space.contains(frame.state()[0]) and all(one.contains(x) for x in frame.observation[0])
         core.decide(rng.uniform(-1, 1, (1, 3, 3)))
         frame = core.advance()
-    assert one.shape == (5 + views.LINK + views.TARGET * 3,) and space.shape == (15 + 36 + 4 + 4 + 9 + 4,)
+    assert one.shape == (5 + LINK + TARGET * 3,) and space.shape == (15 + 36 + 4 + 4 + 9 + 4,)

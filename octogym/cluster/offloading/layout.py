@@ -109,7 +109,7 @@ class OffloadLayout:
             self.crop_bytes[n] = max(self.crop_bytes[n], cluster.edges[source.edge].crop_bytes)
             slots = {int(m): t for t, m in enumerate(self.targets[n]) if m >= 0}
             nodes = [self.node[cluster.instances[cluster.routes[r].target].device] for r in routes]
-            cells.append(sorted((slots[m], r) for r, m in zip(routes, nodes, strict=True) if m in slots))
+            cells.append(sorted((slots[m], r) for r, m in zip(routes, nodes) if m in slots))
         width = max(len(row) for row in cells)
         self.route, self.slot = (np.full((len(cells), width), -1, np.int64) for _ in range(2))
         for g, row in enumerate(cells):

@@ -10,10 +10,10 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 
 from octogym.cluster.backend import Backend, Policy
+from octogym.cluster.offloading.layout import TOP_K
 from octogym.cluster.scenario import Scenario
-from octogym.envs.offload_core import HISTORY, OffloadCore
-from octogym.envs.offload_layout import TOP_K
-from octogym.envs.offload_render import RENDER_FPS, OffloadRenderer
+from octogym.envs.offload.core import HISTORY, OffloadCore
+from octogym.envs.offload.render import RENDER_FPS, OffloadRenderer
 from octogym.envs.remade import Remade
 from octogym.envs.render import RENDER_MODES
 

@@ -10,7 +10,7 @@ from octogym.envs.bitmap_font import text_mask
 from octogym.envs.shown import Shown
 
 if TYPE_CHECKING:
-    from octogym.envs.offload_core import OffloadCore
+    from octogym.envs.offload.core import OffloadCore
 
 #: Steps a second at which a recorded episode is shown; a step is up to 15 s of cluster time.
 RENDER_FPS = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from octogym.envs.offload_correlation import LAGS, LEAST, Correlation
+from octogym.cluster.offloading.correlation import LAGS, LEAST, Correlation
 
 
 def brute(x: np.ndarray) -> np.ndarray:

@@ -1,33 +1,10 @@
-"""From actions to shares, and from shares to the thousandths of a decision."""
+"""From wishes to shares, and from shares to the thousandths of a decision."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from octogym.envs.offload_layout import OffloadLayout
-
-
-def weights(actions: Any, layout: OffloadLayout, num_envs: int) -> np.ndarray:
-    """float64 [E, N, T] in [0, 1]: (a + 1) / 2 of actions [E, N, T].
-
-    Raises:
-        ValueError: wrong shape or type, or a value outside -1 to 1, naming the agent.
-    """
-    values, shape = np.asarray(actions), (num_envs, layout.N, layout.T)
-    if values.shape != shape or values.dtype.kind not in "fiu":
-        raise ValueError(f"actions: {values.dtype} of shape {values.shape}; allowed: numbers of shape {shape}")
-    good = (values >= -1) & (values <= 1)
-    if not good.all():
-        e, n, _ = (int(x[0]) for x in np.nonzero(~good))
-        where = layout.agents[n] + (f" of environment {e}" if num_envs > 1 else "")
-        raise bad_action(where, values[e, n].tolist(), layout.T)
-    return (values.astype(np.float64) + 1) / 2
-
-
-def bad_action(agent: str, value: Any, size: int) -> ValueError:
-    return ValueError(f"action of {agent!r} = {value!r}; allowed: {size} numbers from -1 to 1")
+from octogym.cluster.offloading.layout import OffloadLayout
 
 
 def shares(weight: np.ndarray, valid: np.ndarray) -> np.ndarray:

@@ -9,15 +9,17 @@ import numpy as np
 from gymnasium import spaces
 
 from octogym.cluster.backend import Backend, Policy, Seed
+from octogym.cluster.offloading.layout import TOP_K, OffloadLayout
+from octogym.cluster.offloading.results import mean_results
+from octogym.cluster.offloading.shares import RouteShares, shares
+from octogym.cluster.offloading.signals import Signals
 from octogym.cluster.scenario import Scenario
 from octogym.cluster.telemetry import BINS, Telemetry
-from octogym.envs import offload_views as views
 from octogym.envs.figures import episode_figures
-from octogym.envs.offload_frame import RESULTS, OffloadFrame
-from octogym.envs.offload_layout import TOP_K, OffloadLayout
-from octogym.envs.offload_scale import mean_results
-from octogym.envs.offload_settings import Settings
-from octogym.envs.offload_shares import RouteShares, shares, weights
+from octogym.envs.offload.actions import action_space, weights
+from octogym.envs.offload.frame import RESULTS, OffloadFrame
+from octogym.envs.offload.observation import Observer, observation_space, state_parts, state_space
+from octogym.envs.offload.settings import Settings
 from octogym.envs.opening import open_backend
 from octogym.envs.options import Randomiser, check_options
 
@@ -77,7 +79,8 @@ class OffloadCore:
         self.results_per_s = mean_results(self.scenario) if results_per_s is None else float(results_per_s)
         self._settings = Settings(self.backend, self.layout.owned, others)
         self._routes = RouteShares(self.layout)
-        self._views = views.Views(self.layout, self.E, self.history)
+        self._signals = Signals(self.layout, self.E, self.history)
+        self._observer = Observer(self.layout)
         self._randomiser = Randomiser(randomise, self.E) if randomise else None
         self._own = np.flatnonzero([self.layout.node[i.device] >= 0 for i in cluster.instances])
         self._agent_rows = [
@@ -89,7 +92,7 @@ class OffloadCore:
         self.clock = np.zeros(E, np.int64)
         self._weight = np.zeros((E, N, self.T))
         self._usable: np.ndarray | None = None
-        self._last = np.zeros((E, N, views.observation_space(self.layout, self.history).shape[0]), np.float32)
+        self._last = np.zeros((E, N, observation_space(self.layout, self.history).shape[0]), np.float32)
         self._leaf_hist = np.zeros((E, BINS), np.int64)
         self._episode_reward, self._episode_offloaded = np.zeros(E), np.zeros(E)
         self._clear_step()
@@ -98,13 +101,13 @@ class OffloadCore:
 
     # --- spaces -----------------------------------------------------------------------------------------------------
     def observation_space(self) -> spaces.Box:
-        return views.observation_space(self.layout, self.history)
+        return observation_space(self.layout, self.history)
 
     def action_space(self, agents: int = 1) -> spaces.Box:
-        return views.action_space(self.layout, agents)
+        return action_space(self.layout, agents)
 
     def state_space(self) -> spaces.Box:
-        return views.state_space(self.layout, self.history)
+        return state_space(self.layout, self.history)
 
     # --- an episode -------------------------------------------------------------------------------------------------
     def reset(
@@ -187,7 +190,7 @@ class OffloadCore:
             for one, drawn in self._randomiser.draw(seed, mask, options):
                 self.telemetry = self.backend.reset(seed, one, drawn)
         self._settings.reset(int(seed) if isinstance(seed, (int, np.integer)) else None, mask)
-        self._views.reset(mask)
+        self._signals.reset(mask)
         for array in (self.clock, self._leaf_hist, self._episode_reward, self._episode_offloaded):
             array[mask] = 0
         for held in (self._team, self._sums, self._offloaded, self._spent_ns, self._interrupted):
@@ -212,11 +215,11 @@ class OffloadCore:
             wanted = shares(self._weight, self._routes.valid(usable))
             settings.decision.share_milli[:, self.layout.owned] = self._routes.milli(wanted, usable)
         t = self.telemetry = self.backend.step(settings.decision)
-        self._views.push(t)
+        self._signals.push(t)
         self.clock += running
         for column, name in enumerate(_FIELDS):
             self._sums[:, column] += np.where(running, getattr(t, name).sum(1), 0)
-        sent = np.where(running[:, None], self._views.offloaded, 0.0)
+        sent = np.where(running[:, None], self._signals.offloaded, 0.0)
         self._offloaded += sent
         price = TRANSFER_PRICE * sent.sum(1)
         gained = np.where(running, t.on_time_results.sum(1), 0) - price
@@ -230,7 +233,7 @@ class OffloadCore:
 
     def _overload(self, t: Telemetry) -> tuple[np.ndarray, np.ndarray]:
         """Nodes whose load is above their capacity, bool [E, M]; deep queues of their instances, bool [E, ., 5]."""
-        return self._views.load > self.layout.capacity, t.queue[:, self._own] > DEEP
+        return self._signals.load > self.layout.capacity, t.queue[:, self._own] > DEEP
 
     def _finish(self, frame: OffloadFrame | None, rows: np.ndarray, begun: np.ndarray) -> OffloadFrame:
         """`frame` with the environments `rows` bool [E] as they are now; `begun`: those at an episode's start."""
@@ -248,14 +251,14 @@ class OffloadCore:
         usable = self._routes.usable(t.present, t.active)
         valid = self._routes.valid(usable)
         in_force = self._routes.in_force(t.share_milli)
-        parts = self._views.parts(t, in_force)
+        parts = state_parts(self._signals, t, in_force)
         present = t.present[:, layout.device] > 0
         fresh = np.stack([(t.valid[:, r] > 0).all(1) for r in self._agent_rows], 1)
         age = np.stack([t.age_ns[:, r].max(1) for r in self._agent_rows], 1)
         seen = (present & fresh | begun[:, None]) & rows[:, None]
-        self._last = np.where(seen[..., None], self._views.observations(t, parts, valid), self._last)
+        self._last = np.where(seen[..., None], self._observer.observations(t, parts, valid), self._last)
         team = self._team.astype(np.float32)
-        load = self._views.load[:, : self.N]
+        load = self._signals.load[:, : self.N]
         heavy, _ = self._overload(t)
         values: dict[str, np.ndarray] = {
             "t_s": t.t_ns / 1e9,
@@ -271,7 +274,7 @@ class OffloadCore:
             "age_s": age / 1e9,
             "target_mask": valid.astype(np.int8),
             "shares": in_force,
-            "demand": self._views.demand.copy(),
+            "demand": self._signals.demand.copy(),
             "load": load.copy(),
             "capacity": np.tile(layout.capacity[: self.N], (self.E, 1)),
             "overloaded": heavy[:, : self.N].copy(),
