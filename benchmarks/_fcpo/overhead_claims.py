@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks._fcpo.report import verdict
+from benchmarks._study.report import verdict
 
 
 def claims(costs: Sequence[Any], bcedge: Mapping[str, float] | str, short: Sequence[str]) -> list[dict[str, Any]]:

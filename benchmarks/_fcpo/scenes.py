@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._fcpo.runs import Condition
+from benchmarks._study.runs import Condition
 from octogym.cluster.registry import load_scenario
 from octogym.cluster.traces import find_data, load_real
 

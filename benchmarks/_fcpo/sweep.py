@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks._fcpo import trained
 from benchmarks._fcpo.curves import blocks_to, by_seed
-from benchmarks._fcpo.runs import Condition, measure
+from benchmarks._study.runs import Condition, measure
 from octogym.agents.fcpo_settings import FcpoSettings
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._study.kept import folder
 from octogym.agents.fcpo_settings import FcpoSettings
 from octogym.train.checkpoint import POLICY_FILE, STATE_FILE
 from octogym.train.fcpo import HISTORY_FILE, FcpoTraining, train_fcpo
 from octogym.train.fcpo_history import COLUMNS
 
-#: Where checkpoints are kept from one benchmark to the next; not committed.
-FOLDER = Path("runs") / "benchmarks-fcpo"
+FOLDER = folder("fcpo")
 
 
 def settings_of(method: str) -> FcpoSettings:

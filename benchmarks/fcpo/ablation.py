@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._fcpo.report import Said, apart, arguments, difference, figure, interval, table, verdict, write
 from benchmarks._fcpo.sweep import sweep
+from benchmarks._study.report import Said, apart, arguments, difference, figure, interval, table, verdict, write
 from octogym.agents.fcpo_settings import FcpoSettings
 
 BASE = "fcpo"

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks._fcpo import trained
-from benchmarks._fcpo.report import Said, apart, arguments, band, difference, figure, interval, table, verdict, write
-from benchmarks._fcpo.runs import episodes, seeds_of
 from benchmarks._fcpo.scenes import unseen
 from benchmarks._fcpo.series import effective, share
+from benchmarks._study.report import Said, apart, arguments, band, difference, figure, interval, table, verdict, write
+from benchmarks._study.runs import episodes, seeds_of
 from octogym.agents.fcpo import FcpoPolicy
 
 BUCKET = 60

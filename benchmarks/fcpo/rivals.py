@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks._fcpo import trained
-from benchmarks._fcpo.report import (
+from benchmarks._study.report import (
     Said,
     apart,
     arguments,
@@ -31,7 +31,7 @@ from benchmarks._fcpo.report import (
     verdict,
     write,
 )
-from benchmarks._fcpo.runs import Condition, measure
+from benchmarks._study.runs import Condition, measure
 from octogym.agents.fcpo_settings import FcpoSettings
 from octogym.agents.tuned_static import tuned_file
 from octogym.agents.tuning import DEFAULT, Budget

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._fcpo.report import arguments, table, verdict, write
+from benchmarks._study.report import arguments, table, verdict, write
 from octogym.agents.onboard import IAgentStack
 from octogym.sim import SimBackend
 from octogym.train import fcpo as training

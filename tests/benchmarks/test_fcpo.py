@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks._fcpo import trained
 from benchmarks._fcpo.curves import blocks_to, smooth
-from benchmarks._fcpo.report import apart, difference
+from benchmarks._study.report import apart, difference
 from benchmarks.fcpo import summary
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._fcpo.kept import kept
+from benchmarks._study.kept import kept
 from octogym.cluster.backend import Policy
 from octogym.cluster.fingerprint import fingerprint
 from octogym.cluster.registry import load_scenario, make_backend, make_policy
@@ -93,9 +93,10 @@ def measure(
     horizon_s: float,
     say: Callable[[str], None],
     fewer: Mapping[str, int] | None = None,
+    study: str = "fcpo",
 ) -> dict[str, dict[str, list[float]]]:
     """Policy -> figure -> one value per run (mean over its workloads); `first_on_time_share`: of each run's first
-    workload alone. What has been measured is kept (`benchmarks._fcpo.kept`).
+    workload alone. What has been measured is kept (`benchmarks._study.kept`).
 
     `policies`: label -> the policy's name for a run, `NAME[:ARG]` (trained ones have a checkpoint per run; several
     policies together are joined by `+`). `fewer`: label -> workloads per run where that is not `workloads`.
@@ -110,6 +111,7 @@ def measure(
             names,
             {"runs": runs, "workloads": number, "horizon": horizon_s},
             lambda names=names, number=number: _figures(scenario, names, number, horizon_s),
+            study,
         )
         found[label] = values
         say(f"{condition.label}: {label} {100 * np.mean(values['on_time_share']):.2f} % on time")

@@ -1,4 +1,4 @@
-"""Tables with intervals, JSON with provenance, plots: how the benchmarks of FCPO show what they found."""
+"""Tables with intervals, JSON with provenance, plots: how the benchmarks of published systems show what they found."""
 
 from __future__ import annotations
 
@@ -69,8 +69,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
 
 
-def write(file: Path, name: str, quick: bool, settings: Mapping[str, Any], results: Any, verdicts: Any = None) -> None:
-    """The figures with what they were taken on."""
+def write(
+    file: Path,
+    name: str,
+    quick: bool,
+    settings: Mapping[str, Any],
+    results: Any,
+    verdicts: Any = None,
+    tables: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """The figures with what they were taken on. `tables`: title, head and rows of what the page shows as it is."""
     content = {
         "benchmark": name,
         "quick": quick,
@@ -81,6 +89,7 @@ def write(file: Path, name: str, quick: bool, settings: Mapping[str, Any], resul
         "settings": dict(settings),
         "results": results,
         "verdicts": verdicts or [],
+        "tables": list(tables),
     }
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")

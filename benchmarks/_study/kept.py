@@ -5,24 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import octogym
 
-#: Beside the checkpoints; not committed.
-FOLDER = Path("runs") / "benchmarks-fcpo" / "figures"
-#: Rooms whose code decides what is measured.
+#: Rooms whose code decides what is measured, and folders there that have no part in a study.
 ROOMS = ("cluster", "sim", "agents", "scheduler")
+APART = {"fcpo": ("octocross", "offload", "offloading", "rivals"), "octocross": ()}
+
+
+def folder(study: str) -> Path:
+    """Where checkpoints and figures of a study are kept from one benchmark to the next; not committed."""
+    return Path("runs") / f"benchmarks-{study}"
 
 
 def kept(
-    what: Mapping[str, Any], names: Sequence[str], more: Mapping[str, Any], make: Callable[[], dict[str, list[float]]]
+    what: Mapping[str, Any],
+    names: Sequence[str],
+    more: Mapping[str, Any],
+    make: Callable[[], dict[str, list[float]]],
+    study: str = "fcpo",
 ) -> dict[str, list[float]]:
     """The figures of policies `names` (checkpoints by their content), made and kept if they are not there."""
-    said = {**what, **more, "names": [_with_content(name) for name in names], "code": _code()}
-    file = FOLDER / (hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:20] + ".json")
+    said = {**what, **more, "names": [_with_content(name) for name in names], "code": _code(study)}
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:20]
+    file = folder(study) / "figures" / f"{digest}.json"
     if file.exists():
         return dict(json.loads(file.read_text(encoding="utf-8")))
     found = make()
@@ -42,13 +51,12 @@ def _with_content(name: str) -> str:
     return name
 
 
-@lru_cache(maxsize=1)
-def _code() -> str:
+@cache
+def _code(study: str) -> str:
     digest = hashlib.sha256()
     root = Path(octogym.__file__).parent
     for room in ROOMS:
         for file in sorted((root / room).rglob("*.py")):
-            # The offloading model of another paper stands in the same room.
-            if "octocross" not in file.parts:
+            if not set(APART[study]) & set(file.relative_to(root).parts):
                 digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""What the benchmarks of published systems share: runs on test workloads, kept figures, tables and pages."""
