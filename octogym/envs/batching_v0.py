@@ -18,14 +18,14 @@ from octogym.cluster.backend import Backend
 from octogym.cluster.scenario import Scenario
 from octogym.envs.core import BatchingCore
 from octogym.envs.custom import Observation, Reward
-from octogym.envs.remade import Remade
+from octogym.envs.over_core import OverCore, check_agents, check_single
 from octogym.envs.render import RENDER_FPS, RENDER_MODES, Renderer
-from octogym.envs.spaces import bad_action, with_devices
+from octogym.envs.spaces import rows_of, with_devices
 
 __all__ = ["BatchingParallelEnv", "env", "parallel_env", "raw_env"]
 
 
-class BatchingParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
+class BatchingParallelEnv(OverCore, ParallelEnv[str, np.ndarray, np.ndarray]):
     """
     ## Description
 
@@ -142,6 +142,7 @@ class BatchingParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
     - v0: Initial version.
     """
 
+    _core: BatchingCore
     metadata: ClassVar[dict[str, Any]] = {
         "name": "batching_v0",
         "render_modes": RENDER_MODES,
@@ -176,8 +177,7 @@ class BatchingParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
             randomise,
         )
         core = self._core
-        if core.E != 1:
-            raise ValueError(f"the backend has num_envs = {core.E}; allowed: 1 (use the vector environment)")
+        check_single(core.E)
         self.render_mode = render_mode
         self._renderer = Renderer(core, render_mode)
         self.possible_agents = list(core.agents)
@@ -189,14 +189,6 @@ class BatchingParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
         # Of one key itemgetter would return the value, not a tuple of it.
         self._pick = itemgetter(*core.agents) if core.S > 1 else partial(_only, core.agents[0])
         self._never, self._always = dict.fromkeys(core.agents, False), dict.fromkeys(core.agents, True)
-
-    @property
-    def scenario(self) -> Scenario:
-        return self._core.scenario
-
-    @property
-    def backend(self) -> Backend:
-        return self._core.backend
 
     def observation_space(self, agent: str) -> spaces.Box:
         return self._observation_spaces[agent]
@@ -274,21 +266,8 @@ class BatchingParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
                     return flat
         except (KeyError, TypeError, ValueError):
             pass  # said below, where the agent is known
-        return self._gather_slowly(actions)
-
-    def _gather_slowly(self, actions: dict[str, np.ndarray]) -> np.ndarray:
-        names, flat = self._names, np.zeros((len(self._names), 3), np.int64)
-        unknown = [agent for agent in actions if agent not in self._action_spaces]
-        missing = [agent for agent in names if agent not in actions]
-        if unknown or missing:
-            problem = f"unknown agents {unknown}" if unknown else f"no action for {missing}"
-            raise ValueError(f"actions: {problem}; allowed: one action for each of {list(names)}")
-        for s, agent in enumerate(names):
-            value = np.asarray(actions[agent])
-            if value.shape != (3,) or value.dtype.kind not in "iu":
-                raise bad_action(agent, actions[agent], self._core.accepted[s])
-            flat[s] = value
-        return flat.reshape(-1)
+        check_agents(actions, self._names)
+        return rows_of(actions, self._names, self._core.accepted)
 
 
 def _only(agent: str, actions: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -24,6 +24,7 @@ from octogym.envs.frame import Constants, Frame
 from octogym.envs.opening import open_backend
 from octogym.envs.options import Randomiser, check_options
 from octogym.envs.spaces import accepted_sizes, action_masks, action_sizes, bad_action, observation_space
+from octogym.envs.windows import windows_of
 
 #: `rate=`: renewed every second, or every 15 s as in the published code (specs: decision D20).
 REFRESH_S = {"fresh": 1, "stale_15s": 15}
@@ -58,7 +59,7 @@ class BatchingCore:
         self.E, self.S = self.backend.num_envs, cluster.S
         self.agents = tuple(instance.id for instance in cluster.instances)
         self.horizon_s = self.scenario.horizon_s if horizon is None else horizon
-        self.horizon = _windows(self.horizon_s, cluster.period_ns)
+        self.horizon = windows_of(self.horizon_s, cluster.period_ns)
         self.sizes = action_sizes(cluster)
         self.accepted = accepted_sizes(cluster, homogeneous)
         self.homogeneous = homogeneous
@@ -269,13 +270,6 @@ class BatchingCore:
         if self._observation is not None:
             update = (fresh | (todo == k.RESET)[:, None]) & (todo != k.SKIP)[:, None]
             frame.observation = self._observation(frame.eight, t, rate, self.present.copy(), update)
-
-
-def _windows(horizon_s: float, period_ns: int) -> int:
-    count = round(horizon_s * 1e9 / period_ns)
-    if count < 1 or abs(count * period_ns - horizon_s * 1e9) > 0.5:
-        raise ValueError(f"horizon = {horizon_s!r} s; allowed: a positive multiple of the window, {period_ns / 1e9} s")
-    return count
 
 
 def _fixed(backend: Backend, sizes: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from octogym.cluster.telemetry import Telemetry, quantile_ns
@@ -42,3 +44,16 @@ def episode_figures(
         figures["requests_" + name] = float(getattr(t, "total_" + name)[e].sum())
     figures["reward_mean"] = float(reward_sum) / (windows * cluster.S)
     return figures
+
+
+def stacked_figures(
+    figures: Mapping[int, Mapping[str, float]], truncated: np.ndarray, each: int
+) -> dict[str, np.ndarray]:
+    """Figures of the episodes that ended, as arrays over rows with their `_` masks; `truncated` bool [E]."""
+    stacked: dict[str, np.ndarray] = {}
+    for name in next(iter(figures.values())):
+        values = np.zeros(len(truncated))
+        for e, found in figures.items():
+            values[e] = found[name]
+        stacked[name], stacked["_" + name] = np.repeat(values, each), np.repeat(truncated, each)
+    return stacked

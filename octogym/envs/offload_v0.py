@@ -15,16 +15,17 @@ from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 from octogym.cluster.backend import Backend, Policy
 from octogym.cluster.offloading.layout import TOP_K
 from octogym.cluster.scenario import Scenario
-from octogym.envs.offload.actions import bad_action
-from octogym.envs.offload.core import HISTORY, OffloadCore
+from octogym.envs.offload.actions import table_of
+from octogym.envs.offload.core import OffloadCore
+from octogym.envs.offload.problem import HISTORY
 from octogym.envs.offload.render import RENDER_FPS, OffloadRenderer
-from octogym.envs.remade import Remade
+from octogym.envs.over_core import OverCore, check_agents, check_single
 from octogym.envs.render import RENDER_MODES
 
 __all__ = ["OffloadParallelEnv", "env", "parallel_env", "raw_env"]
 
 
-class OffloadParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
+class OffloadParallelEnv(OverCore, ParallelEnv[str, np.ndarray, np.ndarray]):
     """
     ## Description
 
@@ -152,6 +153,7 @@ class OffloadParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
     - v0: Initial version.
     """
 
+    _core: OffloadCore
     metadata: ClassVar[dict[str, Any]] = {
         "name": "offload_v0",
         "render_modes": RENDER_MODES,
@@ -175,23 +177,14 @@ class OffloadParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
     ) -> None:
         rest = (interrupt, top_k, history, others, results_per_s, randomise)
         core = self._core = OffloadCore(scenario, backend, 1, horizon, *rest)
-        if core.E != 1:
-            raise ValueError(f"the backend has num_envs = {core.E}; allowed: 1 (use the vector environment)")
+        check_single(core.E)
         self.render_mode = render_mode
         self._renderer = OffloadRenderer(core, render_mode)
         self.possible_agents = list(core.agents)
         self.agents: list[str] = []
-        self._observation_spaces = {agent: core.observation_space() for agent in core.agents}
-        self._action_spaces = {agent: core.action_space() for agent in core.agents}
-        self.state_space = core.state_space()
-
-    @property
-    def scenario(self) -> Scenario:
-        return self._core.scenario
-
-    @property
-    def backend(self) -> Backend:
-        return self._core.backend
+        self._observation_spaces = {agent: core.problem.observation_space() for agent in core.agents}
+        self._action_spaces = {agent: core.problem.action_space() for agent in core.agents}
+        self.state_space = core.problem.state_space()
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -240,7 +233,8 @@ class OffloadParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
                 raise ResetNeeded("step: no episode is running; call reset() first")
             return {}, {}, {}, {}, {}
         names, core = self.possible_agents, self._core
-        core.decide(self._gather(actions))
+        check_agents(actions, names)
+        core.decide(table_of(actions, core.layout))
         frame = core.advance()
         done = bool(frame.truncated[0])
         if done:
@@ -272,22 +266,6 @@ class OffloadParallelEnv(Remade, ParallelEnv[str, np.ndarray, np.ndarray]):
     def close(self) -> None:
         """Close the backend, if this environment made it."""
         self._core.close()
-
-    def _gather(self, actions: dict[str, np.ndarray]) -> np.ndarray:
-        """All actions, float64 [1, N, T]."""
-        names, core = self.possible_agents, self._core
-        unknown = [agent for agent in actions if agent not in self._action_spaces]
-        missing = [agent for agent in names if agent not in actions]
-        if unknown or missing:
-            problem = f"unknown agents {unknown}" if unknown else f"no action for {missing}"
-            raise ValueError(f"actions: {problem}; allowed: one action for each of {names}")
-        table = np.empty((1, core.N, core.T))
-        for n, agent in enumerate(names):
-            value = np.asarray(actions[agent])
-            if value.shape != (core.T,) or value.dtype.kind not in "fiu":
-                raise bad_action(agent, actions[agent], core.T)
-            table[0, n] = value
-        return table
 
 
 def parallel_env(**kwargs: Any) -> OffloadParallelEnv:

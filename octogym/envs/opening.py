@@ -18,7 +18,7 @@ def open_backend(
     """The backend, and whether it was made here (and is to be closed by whoever asked).
 
     Args:
-        scenario: a name, a TOML file or a `Scenario`; None is the quick start's, or the one that a `Backend` has.
+        scenario: a name, a TOML file or a `Scenario`; None is the quick start's, or that of a `Backend` or rack file.
         backend: a registered name, a rack file, or a `Backend`, taken as it is.
 
     Raises:
@@ -28,7 +28,10 @@ def open_backend(
         if num_envs < 1:
             raise ValueError(f"num_envs = {num_envs}; allowed: 1 or more")
         settings = {"threads": threads} if threads != 1 else {}
-        made = registry.make_backend(str(backend), _loaded(scenario or QUICK_START), num_envs=num_envs, **settings)
+        if scenario is None and not registry.is_rack_file(str(backend)):
+            scenario = QUICK_START
+        loaded = None if scenario is None else _loaded(scenario)
+        made = registry.make_backend(str(backend), loaded, num_envs=num_envs, **settings)
         # An environment writes valid decisions only; checking them again would cost as much as a small simulation.
         if hasattr(made, "check"):
             made.check = False

@@ -21,6 +21,7 @@ GYMNASIUM = {
 PETTINGZOO = {
     "octogym/batching_v0": "octogym.envs.batching_v0",
     "octogym/offload_v0": "octogym.envs.offload_v0",
+    "octogym/rack_v0": "octogym.envs.rack_v0",
 }
 
 

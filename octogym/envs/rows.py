@@ -11,6 +11,7 @@ from gymnasium import spaces
 from octogym.cluster.backend import Policy
 from octogym.envs import columns as k
 from octogym.envs.core import BatchingCore
+from octogym.envs.figures import stacked_figures
 from octogym.envs.frame import CLUSTER, COLUMNS, Frame
 from octogym.envs.lazy import LazyDict
 from octogym.envs.others import Others
@@ -26,7 +27,8 @@ _KINDS: dict[str, type] = {"present": np.bool_, "fresh": np.bool_, "active": np.
 class Rows:
     """The rows of `core` in one of `LAYOUTS`.
 
-    `count` rows; `environment` int64 [count]: which environment each belongs to. Spaces are those of one row.
+    `count` rows, `each` per environment; `environment` int64 [count]: which one each belongs to. Spaces are those of
+    one row.
     """
 
     def __init__(
@@ -41,8 +43,8 @@ class Rows:
         self.core, self.layout = core, layout
         E, S = core.E, core.S
         self.agent = index_of(core, agent)
-        self.count = E * S if layout == "agents" else E
-        self.environment = np.repeat(np.arange(E), S) if layout == "agents" else np.arange(E)
+        self.each = S if layout == "agents" else 1
+        self.count, self.environment = E * self.each, np.repeat(np.arange(E), self.each)
         self.columns = np.array([self.agent]) if layout == "envs" else np.arange(S)
         self.others = Others(core, others, self.agent) if layout == "envs" else None
         one = core.observation_space()
@@ -122,7 +124,7 @@ class Rows:
         if key in CLUSTER:
             per_env = frame.values[:, -1, CLUSTER[key][0]]
             per_env = per_env / 1e9 if key.endswith("_s") else per_env.astype(np.int64)
-            return per_env[self.environment] if self.layout == "agents" else per_env
+            return np.repeat(per_env, self.each)
         if key == "action_mask":
             return self.action_masks()
         if key in COLUMNS:
@@ -165,11 +167,11 @@ class Central:
 class Stacked:
     """Source of a vector environment's infos: key -> array [count, ...], `_key` -> bool [count], which rows have it.
 
-    `mask` bool [count]: the rows that this frame is about (all if None).
+    `about` bool [E]: the environments that this frame speaks of (all if None).
     """
 
-    def __init__(self, rows: Rows, frame: Frame, mask: np.ndarray | None = None) -> None:
-        self._rows, self._frame, self._mask = rows, frame, mask
+    def __init__(self, rows: Rows, frame: Frame, about: np.ndarray | None = None) -> None:
+        self._rows, self._frame, self._environments = rows, frame, about
 
     def names(self, row: int) -> Mapping[str, Any]:
         return self._rows.last_names if self._frame.figures else self._rows.names
@@ -188,21 +190,18 @@ class Stacked:
         return rows.table(frame, key)
 
     def _about(self) -> np.ndarray:
-        return np.ones(self._rows.count, bool) if self._mask is None else self._mask.copy()
+        if self._environments is None:
+            return np.ones(self._rows.count, bool)
+        return np.repeat(self._environments, self._rows.each)
 
     def _ended(self) -> np.ndarray:
         assert self._frame.truncated is not None
-        return self._frame.truncated[self._rows.environment]
+        return np.repeat(self._frame.truncated, self._rows.each)
 
     def _figures(self) -> dict[str, np.ndarray]:
-        assert self._frame.figures
-        stacked: dict[str, np.ndarray] = {}
-        for name in next(iter(self._frame.figures.values())):
-            per_env = np.zeros(self._rows.core.E)
-            for e, figures in self._frame.figures.items():
-                per_env[e] = figures[name]
-            stacked[name], stacked["_" + name] = per_env[self._rows.environment], self._ended()
-        return stacked
+        frame = self._frame
+        assert frame.figures and frame.truncated is not None
+        return stacked_figures(frame.figures, frame.truncated, self._rows.each)
 
 
 def index_of(core: BatchingCore, agent: str | None) -> int:

@@ -14,34 +14,26 @@ from octogym.cluster.backend import Backend, Policy
 from octogym.cluster.scenario import Scenario
 from octogym.envs.core import BatchingCore
 from octogym.envs.custom import Observation, Reward
-from octogym.envs.remade import Remade
+from octogym.envs.over_core import OverCore, check_single
 from octogym.envs.render import RENDER_FPS, RENDER_MODES, Renderer
 from octogym.envs.rows import Rows
 
 
-class _OneRow(Remade, gymnasium.Env[np.ndarray, np.ndarray]):
+class _OneRow(OverCore, gymnasium.Env[np.ndarray, np.ndarray]):
     """One environment, one row."""
 
+    _core: BatchingCore
     metadata: dict[str, Any] = {  # noqa: RUF012 (declared so by Gymnasium)
         "render_modes": RENDER_MODES,
         "render_fps": RENDER_FPS,
     }
 
     def __init__(self, core: BatchingCore, rows: Rows, render_mode: str | None) -> None:
-        if core.E != 1:
-            raise ValueError(f"the backend has num_envs = {core.E}; allowed: 1 (use the vector environment)")
+        check_single(core.E)
         self._core, self._rows, self.render_mode = core, rows, render_mode
         self._renderer = Renderer(core, render_mode)
         self.observation_space, self.action_space = rows.observation_space, rows.action_space
         self._over = True
-
-    @property
-    def scenario(self) -> Scenario:
-        return self._core.scenario
-
-    @property
-    def backend(self) -> Backend:
-        return self._core.backend
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,16 +37,35 @@ def stacked(space: spaces.Box, count: int) -> spaces.Box:
     return spaces.Box(np.tile(space.low.ravel(), count), np.tile(space.high.ravel(), count), dtype=np.float32)
 
 
+def joined(*boxes: spaces.Box) -> spaces.Box:
+    """The flat Box of the values of `boxes`, one after the other."""
+    low, high = ([getattr(box, end).ravel() for box in boxes] for end in ("low", "high"))
+    return spaces.Box(np.concatenate(low), np.concatenate(high), dtype=np.float32)
+
+
 def with_devices(space: spaces.Box, count: int, devices: int) -> spaces.Box:
     """`stacked`, then one value from 0 to 1 per device."""
-    flat = stacked(space, count)
-    low, high = np.zeros(devices, np.float32), np.ones(devices, np.float32)
-    return spaces.Box(np.concatenate([flat.low, low]), np.concatenate([flat.high, high]), dtype=np.float32)
+    return joined(stacked(space, count), spaces.Box(0.0, 1.0, (devices,), np.float32))
 
 
 def action_masks(sizes: np.ndarray, accepted: np.ndarray) -> tuple[np.ndarray, ...]:
     """One int8 array per head, 1 where the instance has that index: what `MultiDiscrete.sample(mask)` takes."""
     return tuple((np.arange(n) < size).astype(np.int8) for size, n in zip(sizes, accepted, strict=True))
+
+
+def rows_of(actions: Mapping[str, Any], agents: Sequence[str], accepted: np.ndarray) -> np.ndarray:
+    """int64 [A * 3]: the actions of `agents`, one after the other; `accepted` int64 [A, 3] their sizes.
+
+    Raises:
+        ValueError: wrong shape or type, naming the agent.
+    """
+    rows = np.zeros((len(agents), 3), np.int64)
+    for a, agent in enumerate(agents):
+        value = np.asarray(actions[agent])
+        if value.shape != (3,) or value.dtype.kind not in "iu":
+            raise bad_action(agent, actions[agent], accepted[a])
+        rows[a] = value
+    return rows.reshape(-1)
 
 
 def bad_action(agent: str, value: Any, sizes: np.ndarray) -> ValueError:

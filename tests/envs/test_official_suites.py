@@ -31,8 +31,14 @@ OFFLOAD: dict[str, Case] = {
     "city-8": lambda: {"scenario": "city-8", "horizon": 40, "interrupt": False, "top_k": 2},
     "churn": lambda: {"scenario": load_scenario("campus-8", {"programme.churn": CHURN}), "horizon": 60},
 }
+# Both halves, overloads that bring decisions forward or do not, devices that leave.
+RACK: dict[str, Case] = {
+    "campus-16-rack": lambda: {"scenario": "campus-16-rack", "horizon": 30},
+    "city-16-rack": lambda: {"scenario": "city-16-rack", "horizon": 20, "interrupt": False, "homogeneous": True},
+    "churn": lambda: {"scenario": load_scenario("campus-16-rack", {"programme.churn": CHURN}), "horizon": 25},
+}
 CHURN = {"devices": ["node0[12]"], "present_s": [5, 20], "absent_s": [10, 20]}
-SETTINGS = {"batching_v0": BATCHING, "offload_v0": OFFLOAD}
+SETTINGS = {"batching_v0": BATCHING, "offload_v0": OFFLOAD, "rack_v0": RACK}
 #: The cases that Gymnasium's environments are held to: those by a scenario's name.
 NAMED = {"Batching": ("traffic-2", "scale-16"), "Offload": ("campus-8", "city-8")}
 
@@ -55,9 +61,12 @@ def test_parallel_api(module: Any, case: Case) -> None:
     parallel_api_test(module.parallel_env(**case()), num_cycles=60)
 
 
-# Advice, not rules: an action of three settings is a MultiDiscrete, and agents are called what the scenario calls them.
+# Advice, not rules: an action of three settings is a MultiDiscrete, agents are called what the scenario calls them, and
+# rack_v0 has two kinds of them.
 @pytest.mark.filterwarnings("ignore:Action space for each agent probably should be:UserWarning")
 @pytest.mark.filterwarnings("ignore:We recommend agents to be named in the format:UserWarning")
+@pytest.mark.filterwarnings("ignore:Agents have different (observation|action) space sizes:UserWarning")
+@pytest.mark.filterwarnings("ignore:Observations are different shapes:UserWarning")
 @cases
 def test_aec_api(module: Any, case: Case) -> None:
     for make in (module.env, module.raw_env):
@@ -102,7 +111,8 @@ def test_stable_baselines3(name: str) -> None:
     checker.check_env(gymnasium.make(name, horizon=30).unwrapped)
 
 
-SHARED = {"batching_v0": ("shared space", "scale-16"), "offload_v0": ("campus-8",)}
+# rack_v0's agents are of two kinds, which no wrapper makes alike.
+SHARED = {"batching_v0": ("shared space", "scale-16"), "offload_v0": ("campus-8",), "rack_v0": ()}
 
 
 @pytest.mark.parametrize(("module", "case"), _pairs(lambda name: SHARED[name]))

@@ -9,7 +9,7 @@ import gymnasium
 import pettingzoo
 import pytest
 
-from octogym.envs import batching_v0, offload_v0, registration
+from octogym.envs import batching_v0, offload_v0, rack_v0, registration
 
 
 def run(code: str) -> str:
@@ -49,7 +49,11 @@ def test_every_id_has_both_entry_points(name: str) -> None:
 @pytest.mark.parametrize("name", registration.PETTINGZOO)
 def test_pettingzoo_makes_them(name: str) -> None:
     env = pettingzoo.make("parallel", name, horizon=2)
-    kind = {"batching_v0": batching_v0.BatchingParallelEnv, "offload_v0": offload_v0.OffloadParallelEnv}
+    kind = {
+        "batching_v0": batching_v0.BatchingParallelEnv,
+        "offload_v0": offload_v0.OffloadParallelEnv,
+        "rack_v0": rack_v0.RackParallelEnv,
+    }
     assert type(env) is kind[name.split("/")[1]] and env.metadata["name"] == name.split("/")[1]
     aec = pettingzoo.make("aec", name, horizon=2)
     assert isinstance(aec, pettingzoo.AECEnv) and aec.possible_agents == env.possible_agents

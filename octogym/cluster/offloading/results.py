@@ -46,7 +46,7 @@ def mean_results(scenario: Scenario) -> float:
     for seed in SEEDS:
         plan = scenario.plan(seed)
         for c, camera in enumerate(plan.cameras):
-            total += float(_objects(scenario, c, camera) @ worth[c])
+            total += float(frame_objects(scenario, c, camera).sum(0) @ worth[c])
     mean = total / (len(SEEDS) * scenario.horizon_s)
     if not mean > 0:
         raise ValueError(
@@ -56,8 +56,9 @@ def mean_results(scenario: Scenario) -> float:
     return mean
 
 
-def _objects(scenario: Scenario, c: int, plan: CameraPlan) -> np.ndarray:
-    """float64 [classes]: objects that camera c's frames show in one episode, in the mean over rounding."""
+def frame_objects(scenario: Scenario, c: int, plan: CameraPlan) -> np.ndarray:
+    """float64 [frames, classes]: objects that camera c's frames show in one episode of the scenario's horizon, in the
+    mean over rounding; frame k is that of the time k / fps. Absences of its device are not taken off."""
     counts, fps = scenario.counts, scenario.cluster.cameras[c].fps
     start, series = plan.start_ns, plan.series
     frame = np.arange(int(scenario.horizon_s * fps))
@@ -71,4 +72,5 @@ def _objects(scenario: Scenario, c: int, plan: CameraPlan) -> np.ndarray:
     values = counts.counts[row, :, sample % length].astype(np.float64)
     # -1 stands for a sample that is not there.
     values = np.where(on[:, None], np.maximum(values, 0.0), 0.0)
-    return (values * plan.factor_milli[piece, None] / 1000.0).sum(0)
+    shown: np.ndarray = values * plan.factor_milli[piece, None] / 1000.0
+    return shown

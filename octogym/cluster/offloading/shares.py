@@ -50,6 +50,7 @@ class RouteShares:
         self._owner = layout.group_agent[:, None]
         self._place = place
         self._cell = self._owner * layout.T + place
+        self._group_cell = np.arange(len(place))[:, None] * layout.T + place
         self._per_agent = np.bincount(layout.group_agent, minlength=layout.N)
 
     def usable(self, present: np.ndarray, active: np.ndarray) -> np.ndarray:
@@ -59,7 +60,7 @@ class RouteShares:
     def valid(self, usable: np.ndarray) -> np.ndarray:
         """bool [E, N, T]: targets that an agent can use."""
         layout, E = self._layout, len(usable)
-        return self._sums(usable.astype(np.float64)).reshape(E, layout.N, layout.T) > 0
+        return self._per_place(usable.astype(np.float64)).reshape(E, layout.N, layout.T) > 0
 
     def milli(self, weight: np.ndarray, usable: np.ndarray) -> np.ndarray:
         """int64 [E, len(layout.owned)]: thousandths of the agents' routes, in the order of `layout.owned`.
@@ -67,9 +68,8 @@ class RouteShares:
         layout, E = self._layout, len(weight)
         wish = np.where(usable, weight[:, self._owner, self._place], 0.0)
         # Replicas on one device share what it gets.
-        same = (layout.slot[:, :, None] == layout.slot[:, None, :]) & self._there[:, None, :]
-        count = np.einsum("gwv,egv->egw", same.astype(np.float64), usable.astype(np.float64))
-        wish = wish / np.maximum(count, 1.0)
+        count = self._sums(usable.astype(np.float64), self._group_cell, layout.route.shape[0] * layout.T)
+        wish = wish / np.maximum(count[:, self._group_cell], 1.0)
         total = wish.sum(-1, keepdims=True)
         some = total > 1e-12
         parts = np.where(some, wish / np.where(some, total, 1.0), 0.0)
@@ -83,12 +83,15 @@ class RouteShares:
         telemetry's [E, R]."""
         layout = self._layout
         cells = np.where(self._there, share_milli[:, layout.route] / 1000.0, 0.0)
-        return self._sums(cells).reshape(-1, layout.N, layout.T) / self._per_agent[:, None]
+        return self._per_place(cells).reshape(-1, layout.N, layout.T) / self._per_agent[:, None]
 
-    def _sums(self, cells: np.ndarray) -> np.ndarray:
+    def _per_place(self, cells: np.ndarray) -> np.ndarray:
         """float64 [E, N * T]: [E, G, W] summed by agent and place."""
-        layout, E = self._layout, len(cells)
-        size = layout.N * layout.T
-        index = np.arange(E)[:, None] * size + self._cell.ravel()
+        return self._sums(cells, self._cell, self._layout.N * self._layout.T)
+
+    def _sums(self, cells: np.ndarray, where: np.ndarray, size: int) -> np.ndarray:
+        """float64 [E, size]: [E, G, W] summed by `where` [G, W]."""
+        E = len(cells)
+        index = np.arange(E)[:, None] * size + where.ravel()
         flat = np.bincount(index.ravel(), cells.ravel(), E * size)
         return flat.reshape(E, size)

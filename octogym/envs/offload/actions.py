@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,21 @@ def weights(actions: Any, layout: OffloadLayout, num_envs: int) -> np.ndarray:
         where = layout.agents[n] + (f" of environment {e}" if num_envs > 1 else "")
         raise bad_action(where, values[e, n].tolist(), layout.T)
     return (values.astype(np.float64) + 1) / 2
+
+
+def table_of(actions: Mapping[str, Any], layout: OffloadLayout) -> np.ndarray:
+    """float64 [1, N, T]: every agent's action.
+
+    Raises:
+        ValueError: wrong shape or type, naming the agent.
+    """
+    table = np.empty((1, layout.N, layout.T))
+    for n, agent in enumerate(layout.agents):
+        value = np.asarray(actions[agent])
+        if value.shape != (layout.T,) or value.dtype.kind not in "fiu":
+            raise bad_action(agent, actions[agent], layout.T)
+        table[0, n] = value
+    return table
 
 
 def bad_action(agent: str, value: Any, size: int) -> ValueError:

@@ -12,13 +12,14 @@ from gymnasium.error import ResetNeeded
 from octogym.cluster.backend import Backend, Policy
 from octogym.cluster.offloading.layout import TOP_K
 from octogym.cluster.scenario import Scenario
-from octogym.envs.offload.core import HISTORY, OffloadCore
+from octogym.envs.offload.core import OffloadCore
+from octogym.envs.offload.problem import HISTORY
 from octogym.envs.offload.render import RENDER_FPS, OffloadRenderer
-from octogym.envs.remade import Remade
+from octogym.envs.over_core import OverCore, check_single
 from octogym.envs.render import RENDER_MODES
 
 
-class OffloadCentralEnv(Remade, gymnasium.Env[np.ndarray, np.ndarray]):
+class OffloadCentralEnv(OverCore, gymnasium.Env[np.ndarray, np.ndarray]):
     """
     ## Description
 
@@ -39,6 +40,7 @@ class OffloadCentralEnv(Remade, gymnasium.Env[np.ndarray, np.ndarray]):
     - v0: Initial version.
     """
 
+    _core: OffloadCore
     metadata: dict[str, Any] = {  # noqa: RUF012 (declared so by Gymnasium)
         "render_modes": RENDER_MODES,
         "render_fps": RENDER_FPS,
@@ -60,20 +62,11 @@ class OffloadCentralEnv(Remade, gymnasium.Env[np.ndarray, np.ndarray]):
     ) -> None:
         rest = (interrupt, top_k, history, others, results_per_s, randomise)
         core = self._core = OffloadCore(scenario, backend, 1, horizon, *rest)
-        if core.E != 1:
-            raise ValueError(f"the backend has num_envs = {core.E}; allowed: 1 (use the vector environment)")
+        check_single(core.E)
         self.render_mode = render_mode
         self._renderer = OffloadRenderer(core, render_mode)
-        self.observation_space, self.action_space = core.state_space(), core.action_space(core.N)
+        self.observation_space, self.action_space = core.problem.state_space(), core.problem.action_space(core.N)
         self._over = True
-
-    @property
-    def scenario(self) -> Scenario:
-        return self._core.scenario
-
-    @property
-    def backend(self) -> Backend:
-        return self._core.backend
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from octogym.cluster.offloading.layout import OffloadLayout
 from octogym.envs.bitmap_font import text_mask
 from octogym.envs.shown import Shown
 
@@ -32,35 +34,46 @@ class OffloadRenderer(Shown):
         left = sum(int(v["results_" + name][e]) for name in ("on_time", "late", "dropped", "missed", "lost"))
         on_time = f"{v['results_on_time'][e] / left:.0%} on time" if left else "no results"
         end = ", ended by overload" if v["interrupted"][e] else ""
-        width = max(6, *map(len, core.agents))
-        out = [
+        heading = (
             f"{core.scenario.name}  t = {v['t_s'][e]:.0f} s of {core.horizon_s:.0f} s  step {v['window_s'][e]:.0f} s"
-            f"{end}  {on_time}  reward {frame.team[e]:.3f}",
-            f"{'device':<{width}}  demand    load / capacity {'':<{_BAR}}  crops go to",
-        ]
-        for n, name in enumerate(core.agents):
-            if not v["present"][e, n]:
-                out.append(f"{name:<{width}}  away")
-                continue
-            load, capacity = v["load"][e, n], v["capacity"][e, n]
-            full = round(_BAR * min(load / capacity, 1.0))
-            bar = "#" * full + "." * (_BAR - full)
-            parts = zip(core.layout.names(n), v["shares"][e, n], strict=True)
-            goes = "  ".join(f"{'own' if t == 0 else to} {x:.0%}" for t, (to, x) in enumerate(parts) if x > 0)
-            out.append(
-                f"{name:<{width}}  {v['demand'][e, n]:6.0f}  {load:6.0f} / {capacity:<8.0f} {bar}  {goes}"
-                + ("  OVERLOAD" if v["overloaded"][e, n] else "")
-            )
-        return "\n".join(out) + "\n"
+            f"{end}  {on_time}  reward {frame.team[e]:.3f}"
+        )
+        return "\n".join([heading, *device_rows(core.layout, v, e)]) + "\n"
 
     def picture(self, e: int) -> np.ndarray:
         """The table as a picture, uint8 [H, W, 3]; lines that are too long are cut."""
-        lines = self.table(e).splitlines()
-        cell = text_mask("x", _SCALE).shape[1]
-        image = np.empty((2 * _MARGIN + len(lines) * _ROW, 2 * _MARGIN + _COLUMNS * cell, 3), np.uint8)
-        image[:] = _PAPER
-        for row, line in enumerate(lines):
-            mask = text_mask(line[:_COLUMNS], _SCALE)
-            y = _MARGIN + row * _ROW
-            image[y : y + mask.shape[0], _MARGIN : _MARGIN + mask.shape[1]][mask] = _INK
-        return image
+        return text_picture(self.table(e))
+
+
+def device_rows(layout: OffloadLayout, values: Mapping[str, np.ndarray], e: int) -> list[str]:
+    """A heading and a row per agent's device: demand, load and capacity in crops/s, and where its crops go. `values`
+    as in an `OffloadFrame`, of environment `e`."""
+    width = max(6, *map(len, layout.agents))
+    rows = [f"{'device':<{width}}  demand    load / capacity {'':<{_BAR}}  crops go to"]
+    for n, name in enumerate(layout.agents):
+        if not values["present"][e, n]:
+            rows.append(f"{name:<{width}}  away")
+            continue
+        load, capacity = values["load"][e, n], values["capacity"][e, n]
+        full = round(_BAR * min(load / capacity, 1.0))
+        bar = "#" * full + "." * (_BAR - full)
+        parts = zip(layout.names(n), values["shares"][e, n], strict=True)
+        goes = "  ".join(f"{'own' if t == 0 else to} {x:.0%}" for t, (to, x) in enumerate(parts) if x > 0)
+        rows.append(
+            f"{name:<{width}}  {values['demand'][e, n]:6.0f}  {load:6.0f} / {capacity:<8.0f} {bar}  {goes}"
+            + ("  OVERLOAD" if values["overloaded"][e, n] else "")
+        )
+    return rows
+
+
+def text_picture(text: str) -> np.ndarray:
+    """Text as a picture, uint8 [H, W, 3]; lines that are too long are cut."""
+    lines = text.splitlines()
+    cell = text_mask("x", _SCALE).shape[1]
+    image = np.empty((2 * _MARGIN + len(lines) * _ROW, 2 * _MARGIN + _COLUMNS * cell, 3), np.uint8)
+    image[:] = _PAPER
+    for row, line in enumerate(lines):
+        mask = text_mask(line[:_COLUMNS], _SCALE)
+        y = _MARGIN + row * _ROW
+        image[y : y + mask.shape[0], _MARGIN : _MARGIN + mask.shape[1]][mask] = _INK
+    return image

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from octogym.cluster.offloading.observation import LINK, TARGET
 from octogym.cluster.scenario import Scenario
 from octogym.envs.offload.core import OffloadCore
-from octogym.envs.offload.observation import LINK, TARGET
 
 
 def core_after(scenario: Scenario, steps: int, action: list[float], **settings: object) -> OffloadCore:
@@ -49,11 +49,11 @@ def test_network_view_is_the_gaussian_of_the_transfer_time(calm: Scenario) -> No
     t = core.telemetry.copy()
     t.bandwidth_bps[0, 0] = 4_000_000
     t.bandwidth_bps[0, 1] = 0
-    got = core._signals.network(t)[0]
+    got = core.problem.signals.network(t)[0]
     time_s = 0.005 + 48_000 / 4e6
     assert got[0, 2] == pytest.approx(np.exp(-((time_s / 0.02) ** 2))) and got[0, 0] == 0 and not got[1].any()
     t.present[0, 2] = 0
-    got = core._signals.network(t)[0]
+    got = core.problem.signals.network(t)[0]
     assert not got[2].any() and not got[:, 2].any() and got[0, 3] > 0
 
 
@@ -67,7 +67,7 @@ def test_resource_view_is_what_the_load_leaves(calm: Scenario) -> None:
 def test_state_is_its_parts_within_bounds(churning: Scenario) -> None:
     core = OffloadCore(churning, history=5, top_k=1)
     rng = np.random.default_rng(0)
-    space, one = core.state_space(), core.observation_space()
+    space, one = core.problem.state_space(), core.problem.observation_space()
     frame = core.reset(3)
     names = ["history", "physical", "network", "resource", "load", "queue", "shares", "present"]
     assert list(frame.parts) == names
