@@ -15,9 +15,10 @@ class UsageError(OctoGymError):
     """Arguments that cannot be used."""
 
 
-def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
+def add_scenario_arguments(parser: argparse.ArgumentParser, optional: bool = False) -> None:
     """SCENARIO, --traces, --slo-ms, --set."""
-    parser.add_argument("scenario", metavar="SCENARIO", help="a name (see: octogym scenarios) or a .toml file")
+    words = "a name (see: octogym scenarios) or a .toml file"
+    parser.add_argument("scenario", metavar="SCENARIO", nargs="?" if optional else None, help=words)
     parser.add_argument("--traces", choices=("auto", "real", "synthetic"), help="default: as the scenario says")
     parser.add_argument("--slo-ms", type=float, metavar="MS", help="another SLO for every pipeline")
     parser.add_argument(

@@ -1,22 +1,18 @@
-"""`octogym train`: FCPO, BCEdge, IPPO and MAPPO on a scenario's training traces."""
+"""`octogym train`: a method on a scenario's training traces (those that learn from loads: `train_offload`)."""
 
 from __future__ import annotations
 
 import argparse
-import ast
-import dataclasses
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from octogym.cli.choose import UsageError, add_scenario_arguments, scenario_of, seeds_of
-from octogym.cli.store import slug
-from octogym.cluster.errors import OctoGymError
+from octogym.cli import train_offload
+from octogym.cli.choose import UsageError, add_scenario_arguments, seeds_of
+from octogym.cli.train_settings import changed, out_folder, stopped, training_scenario_of
 from octogym.cluster.scenario import Scenario
-
-INTERRUPTED = 130
 
 
 def add_parser(commands: Any) -> None:
@@ -51,6 +47,7 @@ def add_parser(commands: Any) -> None:
         "bcedge": "BCEdge: one agent per device type, trained offline on profiles",
         "ippo": "independent PPO with one network for all agents",
         "mappo": "the same with a critic that sees all agents",
+        "mappo-offload": "a learned offloader: one actor for all camera devices, a critic that sees all",
     }
     for name, words in others.items():
         other = methods.add_parser(name, help=words)
@@ -59,6 +56,7 @@ def add_parser(commands: Any) -> None:
             "--agent", action="append", default=[], metavar="NAME=VALUE", help="a constant of the method"
         )
         other.set_defaults(run=run_other, method=name)
+    train_offload.add_methods(methods)
 
 
 def _common(parser: argparse.ArgumentParser, episodes: int | None, envs: int | None) -> None:
@@ -85,14 +83,14 @@ def run_fcpo(options: argparse.Namespace) -> int:
     from octogym.train.fcpo import FcpoTraining, train_fcpo
 
     settings = FcpoSettings.plus() if options.plus else FcpoSettings()
-    settings = _with(settings, options.agent, "--agent", ("iagent", IAgentConfig))
-    fed = _with(FedConfig(), options.fed, "--fed", ("client", ClientConfig))
+    settings = changed(settings, options.agent, "--agent", ("iagent", IAgentConfig))
+    fed = changed(FedConfig(), options.fed, "--fed", ("client", ClientConfig))
     name = "fcpo-plus" if options.plus else "fcpo"
     federate = options.federate or ("none" if options.plus else "all")
-    out = _out(options, name)
+    out = out_folder(options, name)
     result = train_fcpo(
         FcpoTraining(
-            _scenario(options),
+            training_scenario_of(options),
             seeds=tuple(seeds_of(options.seeds)),
             episodes=options.episodes,
             envs=options.envs,
@@ -113,7 +111,7 @@ def run_fcpo(options: argparse.Namespace) -> int:
     )
     for seed, file in result.files.items():
         print(f"seed {seed}: {_gained(result.history, seed)}{file}")
-    return 0 if result.finished else _stopped(out)
+    return 0 if result.finished else stopped(out)
 
 
 def _gained(history: dict[str, np.ndarray], seed: int) -> str:
@@ -130,13 +128,13 @@ def _gained(history: dict[str, np.ndarray], seed: int) -> str:
 
 
 def run_other(options: argparse.Namespace) -> int:
-    out, scenario = _out(options, options.method), _scenario(options)
+    out, scenario = out_folder(options, options.method), training_scenario_of(options)
     seeds = seeds_of(options.seeds)
     for seed in seeds:
         folder = out if len(seeds) == 1 else out / f"seed-{seed}"
         file, interrupted = _train_other(options, scenario, seed, folder)
         if interrupted:
-            return _stopped(out)
+            return stopped(out)
         print(f"seed {seed}: {file}")
     return 0
 
@@ -152,65 +150,16 @@ def _train_other(options: argparse.Namespace, scenario: Scenario, seed: int, fol
             if getattr(options, flag) is not None:
                 raise UsageError(f"--{flag}: BCEdge is trained on profiles, not in the simulator")
         chosen = {} if options.episodes is None else {"updates": options.episodes}
-        trained = train_bcedge(_with(BCEdgeConfig(**given, **chosen), options.agent, "--agent"))
+        trained = train_bcedge(changed(BCEdgeConfig(**given, **chosen), options.agent, "--agent"))
         return trained.file, trained.interrupted
+    chosen = {"horizon": options.horizon}
+    chosen.update({k: v for k, v in (("episodes", options.episodes), ("num_envs", options.envs)) if v is not None})
+    if options.method == "mappo-offload":
+        from octogym.train.offload_ppo import OffloadPpoConfig, train_offload_ppo
+
+        learned = train_offload_ppo(changed(OffloadPpoConfig(**given, **chosen), options.agent, "--agent"))
+        return learned.file, learned.interrupted
     from octogym.train.ppo import PpoConfig, train_ppo
 
-    chosen = {"method": options.method, "horizon": options.horizon}
-    chosen.update({k: v for k, v in (("episodes", options.episodes), ("num_envs", options.envs)) if v is not None})
-    result = train_ppo(_with(PpoConfig(**given, **chosen), options.agent, "--agent"))
+    result = train_ppo(changed(PpoConfig(method=options.method, **given, **chosen), options.agent, "--agent"))
     return result.file, result.interrupted
-
-
-def _scenario(options: argparse.Namespace) -> Scenario:
-    from octogym.cluster.errors import ScenarioError
-
-    try:
-        return scenario_of(options, options.split)
-    except ScenarioError as error:
-        if error.key != "split" or options.split != "train":
-            raise
-        return scenario_of(options)
-
-
-def _out(options: argparse.Namespace, name: str) -> Path:
-    return options.out or Path("runs") / f"{name}-{slug(str(options.scenario))}"
-
-
-def _stopped(out: Path) -> int:
-    print(f"stopped; `--resume --out {out}` goes on from there")
-    return INTERRUPTED
-
-
-def _with(settings: Any, items: list[str], flag: str, inner: tuple[str, Any] | None = None) -> Any:
-    """`settings` (a dataclass) with NAME=VALUE items; names of the dataclass in its field `inner` are taken, too."""
-    outer_names = {f.name for f in dataclasses.fields(settings)}
-    inner_names = {f.name for f in dataclasses.fields(inner[1])} if inner else set()
-    mine: dict[str, Any] = {}
-    below: dict[str, Any] = {}
-    for item in items:
-        name, equals, text = item.partition("=")
-        if not equals:
-            raise UsageError(f"{flag} {item}: expected NAME=VALUE")
-        if name in inner_names:
-            below[name] = _value(text)
-        elif name in outer_names and not (inner and name == inner[0]):
-            mine[name] = _value(text)
-        else:
-            known = ", ".join(sorted((outer_names | inner_names) - ({inner[0]} if inner else set())))
-            raise UsageError(f"{flag} {item}: no such name; there are {known}")
-    try:
-        if inner and below:
-            mine[inner[0]] = dataclasses.replace(getattr(settings, inner[0]), **below)
-        return dataclasses.replace(settings, **mine)
-    except OctoGymError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{flag} {' '.join(items)}: {error}") from None
-
-
-def _value(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (SyntaxError, ValueError):
-        return {"true": True, "false": False, "none": None}.get(text.lower(), text)

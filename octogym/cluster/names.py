@@ -17,7 +17,7 @@ BACKENDS, POLICIES, SCENARIOS = "octogym.backends", "octogym.policies", "octogym
 #: What pyproject.toml declares, so that names resolve from a checkout, too: name -> "module:attribute", for
 #: scenarios a package that holds *.toml files.
 OWN: Dict[str, Dict[str, str]] = {
-    BACKENDS: {"sim": "octogym.sim:SimBackend"},
+    BACKENDS: {"sim": "octogym.sim:SimBackend", "bridge": "octogym.bridge.backend:open_bridge"},
     POLICIES: {
         "random": "octogym.agents.random:RandomPolicy",
         "static": "octogym.agents.static:StaticPolicy",
@@ -32,6 +32,14 @@ OWN: Dict[str, Dict[str, str]] = {
         "octopinf": "octogym.scheduler.octopinf:OctopInfPolicy",
         "distream": "octogym.scheduler.distream:DistreamPolicy",
         "jellyfish": "octogym.scheduler.jellyfish:JellyfishPolicy",
+        "none": "octogym.scheduler.offload.local:NonePolicy",
+        "octocross": "octogym.scheduler.octocross.policy:OctoCrossPolicy",
+        "distream-offload": "octogym.scheduler.rivals.distream:DistreamOffloadPolicy",
+        "gnn-lstm": "octogym.scheduler.rivals.gnn_lstm:GnnLstmPolicy",
+        "temp-abl": "octogym.scheduler.rivals.ablations:TempAblPolicy",
+        "spat-abl": "octogym.scheduler.rivals.ablations:SpatAblPolicy",
+        "lp-bound": "octogym.scheduler.rivals.perfect:LpBoundPolicy",
+        "mappo-offload": "octogym.agents.offload_actor:MappoOffloadPolicy",
     },
     SCENARIOS: {"octogym": "octogym.cluster.scenarios"},
 }

@@ -32,3 +32,13 @@ def test_columns_are_independent():
     reward, value = np.random.default_rng(0).normal(size=(2, 5, 3))
     whole = of(reward[:4], value, 0.9, 0.8)
     assert np.array_equal(whole[:, 1], of(reward[:4, 1], value[:, 1], 0.9, 0.8))
+
+
+def test_steps_of_different_length_are_discounted_each_by_its_own():
+    reward, value = np.array([[1.0], [2.0], [4.0]]), np.array([[0.5], [1.5], [2.5], [3.5]])
+    gamma = np.array([[0.9], [0.9], [0.9**0.5]])
+    last = 4.0 + 0.9**0.5 * 3.5 - 2.5
+    middle = 2.0 + 0.9 * 2.5 - 1.5 + 0.9 * 0.8 * last
+    first = 1.0 + 0.9 * 1.5 - 0.5 + 0.9 * 0.8 * middle
+    assert np.allclose(advantages(reward, value, gamma, 0.8)[:, 0], [first, middle, last])
+    assert np.array_equal(advantages(reward, value, np.full((3, 1), 0.9), 0.8), advantages(reward, value, 0.9, 0.8))

@@ -16,7 +16,7 @@ class Bound(NamedTuple):
     Attributes:
         served: float64 [T, N] objects that were made in that sample at that node and are served on time, anywhere.
         offloaded: float64 [T, N] those of them that are served elsewhere.
-        total: all that are served.
+        total: all that are served, each counted with its worth.
         share: `total` / all that were made; 1 if there were none.
     """
 
@@ -34,6 +34,7 @@ def offloading_bound(
     up: np.ndarray | None = None,
     down: np.ndarray | None = None,
     move_cost: float = 1e-4,
+    worth: np.ndarray | None = None,
 ) -> Bound:
     """Upper bound on what is served on time, with perfect knowledge, fractions of objects and no queueing.
 
@@ -49,8 +50,10 @@ def offloading_bound(
         edges: bool [N, N] or [T, N, N]: i may send to j. The diagonal is ignored: own objects may always stay.
         late: the latency limit (SLO) as a part of one sample, in [0, 1]: 0.2 for 200 ms at one sample per second.
         up, down: [N] or [T, N] objects that each node's link can send and receive in one sample; None: no limit.
-        move_cost: of one object served elsewhere, in [0, 1). Below 1 / N it lowers no total; at 0 `offloaded` may hold
-            moves that serve nothing.
+        move_cost: of one object served elsewhere, in [0, 1), as a part of its worth. Below 1 / N it lowers no total; at
+            0 `offloaded` may hold moves that serve nothing.
+        worth: [N] of one object made at each node: what is maximised, and counted in `Bound.total` and `Bound.share`;
+            None: 1 each.
 
     Raises:
         MissingExtra: SciPy is not installed.
@@ -80,7 +83,8 @@ def offloading_bound(
     carry = flows + np.arange(cells)
     after = np.vstack([room[1:], room[-1:]])  # past the end nothing is known: the last capacity stands for it
     columns = flows + cells
-    values = np.concatenate([1.0 - move_cost * away, np.zeros(cells)])
+    value = np.ones(nodes) if worth is None else _checked("worth", worth, (1, nodes))[0]
+    values = np.concatenate([(1.0 - move_cost * away) * value[i], np.zeros(cells)])
     rows, limits = _Rows(), []
 
     rows.block(source, np.arange(flows), 1.0)  # no more than was made
@@ -111,8 +115,8 @@ def offloading_bound(
     x = result.x[:flows]
     served = np.bincount(source, x, cells).reshape(y.shape)
     offloaded = np.bincount(source[away], x[away], cells).reshape(y.shape)
-    made = float(y.sum())
-    return Bound(served, offloaded, float(served.sum()), float(served.sum()) / made if made > 0 else 1.0)
+    made, total = float((y @ value).sum()), float((served @ value).sum())
+    return Bound(served, offloaded, total, total / made if made > 0 else 1.0)
 
 
 class _Rows:

@@ -8,6 +8,8 @@ from octogym.scheduler.errors import SchedulerError
 
 #: Names of the adjacency views, in the order of the model's input.
 VIEWS = ("physical", "network", "resource")
+#: Loads are divided by the node's capacity, or by this where that is smaller (objects per frame).
+LEAST_CAPACITY = 1.0
 
 
 @dataclass(frozen=True)

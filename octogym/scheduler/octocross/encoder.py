@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from octogym.scheduler.octocross.attention import compiles, over_nodes, over_times
 from octogym.scheduler.octocross.config import VIEWS, OctoCrossConfig
 from octogym.scheduler.octocross.projection import CLOSED
 from octogym.scheduler.octocross.torch_extra import functional, nn, torch
+
+#: Less than the views of single precision differ by.
+_NEXT = 1e-13
 
 
 class Neighbourhood(NamedTuple):
@@ -24,7 +28,8 @@ class Neighbourhood(NamedTuple):
 
 
 def neighbourhood(views: torch.Tensor, valid: torch.Tensor, config: OctoCrossConfig) -> Neighbourhood:
-    """All nodes, or in large clusters each node's `config.neighbours` strongest by the sum of the views, itself first.
+    """All nodes, or in large clusters each node's `config.neighbours` strongest by the sum of the views, itself first,
+    the lower index among equals.
 
     Args:
         views: [B, 3, N, N], masked.
@@ -34,7 +39,9 @@ def neighbourhood(views: torch.Tensor, valid: torch.Tensor, config: OctoCrossCon
     closed = (1.0 - valid)[:, None, None, :] * CLOSED
     if config.neighbours is None or nodes <= config.dense_nodes:
         return Neighbourhood(views, closed, None)
-    strength = views.sum(1) + closed[:, 0]
+    # Among equals the lower index: so finely that no other order changes.
+    places = torch.arange(nodes, device=views.device)
+    strength = views.sum(1).double() + closed[:, 0] - _NEXT * places
     # More than any sum of views: a node always sees itself.
     strength.diagonal(dim1=-2, dim2=-1).fill_(2.0 * len(VIEWS))
     index = strength.topk(min(config.neighbours, nodes), dim=-1).indices
@@ -78,6 +85,8 @@ class Block(nn.Module):
     def _over_time(self, z: torch.Tensor, here: torch.Tensor) -> torch.Tensor:
         b, n, steps, d = here.shape
         split = (b * n, -1, self.heads, d // self.heads)
+        if here is z and compiles(z):
+            return over_times(self.temporal(z), self.heads)
         if here is z:
             q, k, v = (x.reshape(split).transpose(1, 2) for x in self.temporal(z).chunk(3, -1))
         else:
@@ -89,6 +98,8 @@ class Block(nn.Module):
     def _over_nodes(self, z: torch.Tensor, around: Neighbourhood) -> torch.Tensor:
         b, n, steps, d = z.shape
         bias = self.view_bias(around.views.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) + around.closed
+        if around.nodes is None and compiles(z):
+            return over_nodes(self.spatial(z), bias, self.heads)
         q, k, v = self.spatial(z).chunk(3, -1)
         if around.nodes is not None:
             return self._over_neighbours(q, k, v, bias, around.nodes)

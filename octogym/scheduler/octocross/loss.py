@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from octogym.scheduler.octocross.config import Limits
-from octogym.scheduler.octocross.model import LEAST_CAPACITY, Prediction
+from octogym.scheduler.octocross.config import LEAST_CAPACITY, Limits
+from octogym.scheduler.octocross.model import Prediction
 from octogym.scheduler.octocross.projection import EPSILON
 from octogym.scheduler.octocross.projection_torch import expected_load, project, shares
 from octogym.scheduler.octocross.torch_extra import torch
@@ -35,11 +35,13 @@ class Targets(NamedTuple):
         load: [B, N, Q] true next loads, objects per frame.
         label: [B, N, Q] loads after ideal rebalancing (`labels.balanced_loads`), or None.
         shares: [B, N, N] target shares (`labels.share_labels`), or None.
+        known: bool [B, N, Q]: samples of ``load`` that the forecast is measured by; None: all of nodes that are there.
     """
 
     load: torch.Tensor
     label: torch.Tensor | None = None
     shares: torch.Tensor | None = None
+    known: torch.Tensor | None = None
 
 
 class Situation(NamedTuple):
@@ -106,7 +108,8 @@ def losses(
     after = torch.einsum("bnq,bnm->bmq", true, matrix)
     zero = moved.new_zeros(())
 
-    forecast = _mean(((prediction.forecast - true) / capacity) ** 2, camera)
+    counts = camera if targets.known is None else camera * targets.known.to(moved.dtype)
+    forecast = _mean(((prediction.forecast - true) / capacity) ** 2, counts)
     overload = _mean((after / capacity - 1.0).clamp_min(0.0), here)
     label = zero
     if targets.label is not None:
@@ -135,5 +138,5 @@ def _there(values: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
 
 
 def _mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Mean of [B, N, Q] over the entries whose node has weight 1, [B, N, 1]."""
-    return (values * weight).sum() / (weight.sum() * values.shape[-1]).clamp_min(1.0)
+    """Mean of [B, N, Q] over the entries of weight 1, [B, N, 1] or [B, N, Q]."""
+    return (values * weight).sum() / weight.expand_as(values).sum().clamp_min(1.0)

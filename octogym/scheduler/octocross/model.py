@@ -6,13 +6,11 @@ import math
 from typing import NamedTuple
 
 from octogym.scheduler.errors import SchedulerError
-from octogym.scheduler.octocross.config import VIEWS, OctoCrossConfig
+from octogym.scheduler.octocross.config import LEAST_CAPACITY, VIEWS, OctoCrossConfig
 from octogym.scheduler.octocross.embedding import SpatialEmbedding, TemporalEmbedding
 from octogym.scheduler.octocross.encoder import Block, neighbourhood
 from octogym.scheduler.octocross.torch_extra import nn, torch
 
-#: Loads are divided by the node's capacity, or by this where that is smaller (objects per frame).
-LEAST_CAPACITY = 1.0
 #: Widths of the head: of a node's feature in the middle and at the end, and of queries and keys.
 MIDDLE, FEATURE, KEY = 128, 64, 32
 

@@ -58,22 +58,30 @@ def project(
         SchedulerError: shapes that do not fit, numbers that are not finite or negative loads or capacities.
     """
     limits = limits or Limits()
-    scores, load = np.asarray(scores, np.float64), np.asarray(load, np.float64)
+    scores, load = np.asarray(scores), np.asarray(load, np.float64)
     capacity = np.broadcast_to(np.asarray(capacity, np.float64), load.shape)
     shape = (*load.shape, load.shape[-1])
     if scores.shape != shape or np.shape(edges) != shape:
         raise SchedulerError(f"scores {scores.shape}, edges {np.shape(edges)}: expected {shape} for load {load.shape}")
-    for name, values, least in (("scores", scores, -np.inf), ("load", load, 0.0), ("capacity", capacity, 0.0)):
-        if not np.isfinite(values).all() or (values < least).any():
-            raise SchedulerError(f"{name}: expected finite numbers" + (" from 0" if least == 0.0 else ""))
-    open_edges = np.asarray(edges, bool) & ~np.eye(load.shape[-1], dtype=bool)
-    is_server = np.zeros(load.shape, bool) if servers is None else np.broadcast_to(servers, load.shape)
+    if not np.isfinite(scores).all():
+        raise SchedulerError("scores: expected finite numbers")
+    for name, values in (("load", load), ("capacity", capacity)):
+        if not np.isfinite(values).all() or (values < 0.0).any():
+            raise SchedulerError(f"{name}: expected finite numbers from 0")
     surplus = np.maximum(load - capacity, 0.0)
     room = limits.beta * np.maximum(capacity - load, 0.0)
-    moved = np.zeros_like(scores)
-    for target in (~is_server, is_server):
-        cap = np.where(open_edges & target[..., None, :], limits.theta * load[..., :, None], 0.0)
-        moved = _fill(moved, scores, surplus, room, cap, limits)
+    # Only edges from a node with surplus to one with room can carry anything: a few of the N x N.
+    can = np.logical_and(edges, (surplus > EPSILON)[..., :, None])
+    can &= (room > EPSILON)[..., None, :]
+    diagonal = np.arange(load.shape[-1])
+    can[..., diagonal, diagonal] = False
+    edge = np.flatnonzero(can)
+    moved = np.zeros(shape)
+    if len(edge):
+        is_server = np.zeros(load.shape, bool) if servers is None else np.broadcast_to(servers, load.shape)
+        offers = _Offers(edge, scores.ravel()[edge].astype(np.float64), load, surplus, room, limits)
+        to_server = is_server.ravel()[offers.target]
+        moved.ravel()[edge] = offers.run(~to_server) + offers.run(to_server)
     return moved
 
 
@@ -83,38 +91,76 @@ def shares(moved: np.ndarray, load: np.ndarray, least_share: float = 0.0) -> np.
     Args:
         least_share: smaller ones stay at home.
     """
-    moved, load = np.asarray(moved, np.float64), np.asarray(load, np.float64)[..., None]
-    sent = np.divide(moved, load, out=np.zeros_like(moved), where=load > EPSILON)
-    sent = np.where(sent < least_share, 0.0, sent)
-    return sent + np.eye(moved.shape[-1]) * (1.0 - sent.sum(-1, keepdims=True))
+    moved, load = np.asarray(moved, np.float64), np.asarray(load, np.float64)
+    matrix: np.ndarray = np.zeros(moved.shape)
+    at = np.nonzero(moved)
+    of_row = load[at[:-1]]
+    part = np.divide(moved[at], of_row, out=np.zeros_like(of_row), where=of_row > EPSILON)
+    matrix[at] = np.where(part < least_share, 0.0, part)
+    diagonal = np.arange(matrix.shape[-1])
+    matrix[..., diagonal, diagonal] += 1.0 - matrix.sum(-1)
+    return matrix
 
 
 def thousandths(matrix: np.ndarray) -> np.ndarray:
     """Shares M as int64 [..., N, N] thousandths that sum to 1000; what leaves is rounded down: no limit is passed."""
-    count = matrix.shape[-1]
-    sent = np.floor(np.asarray(matrix) * 1000 + EPSILON).astype(np.int64) * ~np.eye(count, dtype=bool)
-    return sent + np.eye(count, dtype=np.int64) * (1000 - sent.sum(-1, keepdims=True))
+    sent: np.ndarray = np.floor(np.asarray(matrix) * 1000 + EPSILON).astype(np.int64)
+    diagonal = np.arange(sent.shape[-1])
+    sent[..., diagonal, diagonal] = 0
+    sent[..., diagonal, diagonal] = 1000 - sent.sum(-1)
+    return sent
 
 
-def _fill(
-    moved: np.ndarray, scores: np.ndarray, surplus: np.ndarray, room: np.ndarray, cap: np.ndarray, limits: Limits
-) -> np.ndarray:
-    """``moved`` [..., N, N] and what further rounds of offers add to it."""
-    going = np.ones((*surplus.shape[:-1], 1, 1), bool)
-    base = moved
-    for _ in range(limits.rounds):
-        left = surplus - moved.sum(-1)
-        free = room - moved.sum(-2)
-        here = moved - base
-        is_open = (cap - here > EPSILON) & (left > EPSILON)[..., None] & (free > EPSILON)[..., None, :] & going
-        if not is_open.any():
-            break
-        masked = np.where(is_open, scores, CLOSED)
-        weight = np.exp(masked - masked.max(-1, keepdims=True)) * is_open
-        part = weight / np.maximum(weight.sum(-1, keepdims=True), EPSILON)
-        offer = np.minimum(np.maximum(left, 0.0)[..., None] * part, np.maximum(cap - here, 0.0))
-        fits = np.minimum(1.0, np.maximum(free, 0.0) / np.maximum(offer.sum(-2), EPSILON))
-        added = offer * fits[..., None, :]
-        moved = moved + added
-        going = going & (added.sum((-1, -2), keepdims=True) >= limits.least_added)
-    return moved
+class _Offers:
+    """Rounds of offers over a list of edges.
+
+    Args:
+        edge: places of the edges in the flat [..., N, N], ascending. score: of each edge.
+        load, surplus, room: [..., N].
+    """
+
+    def __init__(
+        self,
+        edge: np.ndarray,
+        score: np.ndarray,
+        load: np.ndarray,
+        surplus: np.ndarray,
+        room: np.ndarray,
+        limits: Limits,
+    ) -> None:
+        count = load.shape[-1]
+        source = edge // count
+        self._batch = source // count
+        #: Flat [..., N] place of each edge's target.
+        self.target = self._batch * count + edge % count
+        # Edges of one source lie together: `first` of each, `which` of them an edge belongs to.
+        starts = np.flatnonzero(np.diff(source, prepend=-1))
+        self._first, self._which = starts, np.cumsum(np.diff(source, prepend=source[0]) > 0)
+        self._left, self._free = surplus.ravel()[source[starts]], room.ravel().copy()
+        self._most, self._score, self._limits = limits.theta * load.ravel()[source], score, limits
+
+    def run(self, wanted: np.ndarray) -> np.ndarray:
+        """What the ``wanted`` edges carry, [edges], after what earlier runs have moved."""
+        limits, which, target = self._limits, self._which, self.target
+        moved = np.zeros(len(target))
+        going = wanted.copy()
+        for _ in range(limits.rounds):
+            is_open = going & (self._most - moved > EPSILON)
+            is_open &= (self._left > EPSILON)[which]
+            is_open &= (self._free > EPSILON)[target]
+            if not is_open.any():
+                break
+            masked = np.where(is_open, self._score, CLOSED)
+            weight = np.exp(masked - np.maximum.reduceat(masked, self._first)[which]) * is_open
+            total = np.maximum(np.add.reduceat(weight, self._first), EPSILON)
+            offer = np.minimum(
+                (np.maximum(self._left, 0.0) / total)[which] * weight, np.maximum(self._most - moved, 0.0)
+            )
+            size = len(self._free)
+            asked = np.maximum(np.bincount(target, offer, size), EPSILON)
+            added = offer * np.minimum(1.0, np.maximum(self._free, 0.0) / asked)[target]
+            moved += added
+            self._left -= np.add.reduceat(added, self._first)
+            self._free -= np.bincount(target, added, size)
+            going &= (np.bincount(self._batch, added) >= limits.least_added)[self._batch]
+        return moved

@@ -6,6 +6,9 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from octogym.cluster.errors import MissingExtra
 from octogym.scheduler.errors import SchedulerError
@@ -64,6 +67,29 @@ def test_moving_costs_so_nothing_moves_for_nothing():
     assert offloading_bound([[0, 0, 0]], [1, 1, 1], ALL).share == 1
 
 
+def test_what_is_worth_more_is_served_first():
+    bound = offloading_bound([[10, 10]], [12, 0], np.ones((2, 2), bool), late=0.0, worth=[1, 3])
+    assert bound.served[0].tolist() == pytest.approx([2, 10])
+    assert bound.total == pytest.approx(32) and bound.share == pytest.approx(32 / 40)
+
+
+@given(st.data())
+def test_no_shares_serve_more(data):
+    """Fixed shares, what is above a node's capacity is lost, and what does not fit through a link is not sent."""
+    n, steps = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3))
+    numbers = st.integers(0, 300).map(lambda x: x / 10)
+    loads, capacity = (data.draw(arrays(float, (steps, n), elements=numbers)) for _ in range(2))
+    up, down = (data.draw(arrays(float, n, elements=numbers)) for _ in range(2))
+    ways = data.draw(arrays(bool, (n, n))) | np.eye(n, dtype=bool)
+    weight = data.draw(arrays(float, (n, n), elements=st.integers(0, 10).map(float))) * ways + 0.1 * np.eye(n)
+    sent = loads[:, :, None] * (weight / weight.sum(1, keepdims=True)) * ~np.eye(n, dtype=bool)
+    sent *= np.minimum(1, up / np.maximum(sent.sum(2), 1e-9))[:, :, None]
+    sent *= np.minimum(1, down / np.maximum(sent.sum(1), 1e-9))[:, None]
+    worked = np.minimum(loads - sent.sum(2) + sent.sum(1), capacity).sum()
+    for late in (0.0, 0.2):
+        assert offloading_bound(loads, capacity, ways, late, up, down, move_cost=0.0).total >= worked - 1e-6
+
+
 @pytest.mark.data
 @pytest.mark.parametrize(("capacity", "local", "pooled"), [(6, 0.571, 0.974), (10, 0.758, 1.000)])
 def test_pooling_bounds_of_the_campus(campus, capacity, local, pooled):
@@ -87,6 +113,7 @@ def test_pooling_bounds_of_the_campus(campus, capacity, local, pooled):
         {"move_cost": 1},
         {"edges": np.ones((2, 2), bool)},
         {"up": [1, -2, 3]},
+        {"worth": [1, 2]},
     ],
     ids=lambda change: next(iter(change)),
 )

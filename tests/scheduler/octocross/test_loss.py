@@ -150,3 +150,15 @@ def test_weights_that_are_zero_leave_their_terms_out():
     cluster = random_cluster(5)
     none = LossWeights(0, 0, 0, 0, 0, 0)
     assert losses(lively()(*cluster), cluster.situation(), targets(cluster), none).total == 0
+
+
+def test_the_forecast_is_measured_by_known_samples_alone():
+    forecast = torch.tensor([[[14.0, 14.0], [2.0, 4.0]]], dtype=torch.float64)
+    prediction = Prediction(forecast, torch.zeros(1, 2, 2, dtype=torch.float64))
+    true = torch.tensor([[[21.0, 0.0], [2.0, 3.0]]], dtype=torch.float64)
+    known = torch.tensor([[[True, False], [True, True]]])
+    found = losses(prediction, two_nodes([14.0, 2.0]), Targets(true, known=known))
+    assert found.forecast.item() == pytest.approx((0.7**2 + 0 + 0.1**2) / 3)
+    everything = losses(prediction, two_nodes([14.0, 2.0]), Targets(true))
+    assert everything.forecast.item() == pytest.approx((0.7**2 + 1.4**2 + 0 + 0.1**2) / 4)
+    assert everything.overload.item() == found.overload.item()

@@ -1,0 +1,125 @@
+"""What each part of our rule is worth on the same trained models, and the published clamp theta.
+
+    python benchmarks/octocross/rule.py [--json FILE] [--quick]
+
+campus-16 and city-26, test split. The published rule moves what exceeds a node's capacity, to its four best connected
+neighbours, half of its load at most to each, and fills nine tenths of their room. The paper gives theta no value.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks._octocross import offloads
+from benchmarks._octocross.trained import STUDY, Lesson, checkpoint
+from benchmarks._study.kept import kept
+from benchmarks._study.report import Said, arguments, difference, figure, interval, table, verdict, write
+from benchmarks._study.runs import episodes, seeds_of
+from octogym.cluster.fingerprint import fingerprint
+from octogym.cluster.scenario import Scenario
+from octogym.scheduler.octocross.config import Limits
+from octogym.scheduler.octocross.decider import OctoCrossDecider
+from octogym.scheduler.octocross.file import read_octocross, weights
+from octogym.scheduler.octocross.rule import PLUS, PUBLISHED, Rule
+from octogym.scheduler.offload.policy import OffloadPolicy
+
+SCENARIOS = ("campus-16", "city-26")
+RULES: dict[str, Rule] = {
+    "published (theta 0.5, beta 0.9)": PUBLISHED,
+    **{f"published, theta {theta}": replace(PUBLISHED, limits=Limits(theta=theta)) for theta in (0.3, 0.7, 1.0)},
+    "published, every node a target": replace(PUBLISHED, targets=None),
+    "plus": PLUS,
+    "plus, four targets": replace(PLUS, targets=PUBLISHED.targets),
+    "plus, nodes planned full": replace(PLUS, level=None),
+    "plus, nothing shed": replace(PLUS, shed=False),
+    "plus, theta 0.5, beta 0.9": replace(PLUS, limits=Limits()),
+}
+
+
+def policy(file: Path, rule: Rule) -> OffloadPolicy:
+    """The model of a checkpoint under a rule."""
+    found = read_octocross(file)
+    config = found.model.config
+    decider = OctoCrossDecider(config, weights(found.model), found.ids, rule)
+    return OffloadPolicy(decider, known=(*found.ids.known,), history=config.history, targets=rule.targets)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = arguments(__doc__ or "", runs=3, workloads=8, steps=3000)
+    options = parser.parse_args(argv)
+    lesson = Lesson.quick() if options.quick else Lesson(steps=options.steps)
+    runs, workloads = (1, 2) if options.quick else (options.runs, options.workloads)
+    say = Said()
+    found: dict[str, dict[str, list[float]]] = {}
+    for name in SCENARIOS:
+        scenario = offloads.test_split(name)
+        files = [checkpoint("octocross", name, run, lesson) for run in range(runs)]
+        found[name] = {}
+        for label, rule in RULES.items():
+            values = kept(
+                {"scenario": fingerprint((scenario.cluster, scenario.plan(0))), "rule": asdict(rule)},
+                [f"octocross:{file}" for file in files],
+                {"runs": runs, "workloads": workloads},
+                lambda scenario=scenario, files=files, rule=rule: on_time(scenario, files, rule, workloads),
+                STUDY,
+            )
+            found[name][label] = values["on_time_share"]
+            say(f"{name}: {label} {interval(found[name][label], 100)} % on time")
+    rows = [(label, *(cell for name in SCENARIOS for cell in _cells(found[name], label))) for label in RULES]
+    head = ("rule", *(cell for name in SCENARIOS for cell in (name, "against its whole, points")))
+    print(table(head, rows))
+    verdicts = [
+        verdict(
+            f"the rule of octocross,plus serves more on time than the published one, {name}",
+            "(ours)",
+            f"{difference(found[name]['plus'], found[name]['published (theta 0.5, beta 0.9)'], 100)} points",
+            bool(np.mean(found[name]["plus"]) > np.mean(found[name]["published (theta 0.5, beta 0.9)"])),
+        )
+        for name in SCENARIOS
+    ]
+    if options.json:
+        settings = {"runs": runs, "workloads": workloads, "steps": lesson.steps}
+        shown = {"title": "Results within the SLO, %", "head": head, "rows": rows}
+        write(options.json, "rule", options.quick, settings, found, verdicts, [shown])
+        plot(found, options.json)
+    return 0
+
+
+def on_time(scenario: Scenario, files: list[Path], rule: Rule, workloads: int) -> dict[str, list[float]]:
+    values = []
+    for run, file in enumerate(files):
+        done = episodes(scenario, policy(file, rule), seeds_of(run, workloads), scenario.horizon_s)
+        values.append(float(np.mean([e.figures()["on_time_share"] for e in done])))
+    return {"on_time_share": values}
+
+
+def _cells(found: dict[str, list[float]], label: str) -> tuple[str, str]:
+    whole = next(
+        name for name in ("plus", "published (theta 0.5, beta 0.9)") if label.startswith(name.split(" ")[0].rstrip(","))
+    )
+    against = "" if label == whole else difference(found[label], found[whole], 100)
+    return interval(found[label], 100), against
+
+
+def plot(found: dict[str, Any], file: Path) -> None:
+    pyplot = figure()
+    drawing, ax = pyplot.subplots(figsize=(9, 4.5))
+    for k, (name, rows) in enumerate(found.items()):
+        at = np.arange(len(rows)) + (k - 0.5) * 0.4
+        ax.barh(at, [100 * np.mean(v) for v in rows.values()], 0.4, label=name)
+    ax.set_yticks(range(len(RULES)), RULES, fontsize=8)
+    ax.invert_yaxis()
+    ax.set_xlabel("% of results on time")
+    ax.legend(fontsize=8)
+    drawing.tight_layout()
+    drawing.savefig(file.with_suffix(".png"), dpi=110)
+    pyplot.close(drawing)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""OctoCross as a policy: the scheduling loop around a trained model."""
+
+from __future__ import annotations
+
+from octogym.scheduler.errors import SchedulerError
+from octogym.scheduler.octocross.decider import OctoCrossDecider
+from octogym.scheduler.octocross.rule import RULES
+from octogym.scheduler.offload.finetune import Tuning
+from octogym.scheduler.offload.loop import LoopSettings
+from octogym.scheduler.offload.policy import OffloadPolicy
+from octogym.scheduler.policy import words
+
+#: How the model is trained on while it decides, by word.
+TUNINGS = {"finetune": Tuning(), "finetune-inline": Tuning(inline=True)}
+WORDS = ("shares", *RULES, *TUNINGS)
+
+
+class OctoCrossPolicy(OffloadPolicy):
+    """OctoCross (ICSOC 2025): a spatio-temporal model forecasts every node's load and scores every pair of nodes; a
+    projection turns that into shares within everyone's limits, every 15 s or when a node becomes overloaded.
+
+    Args:
+        argument: `FILE[,WORD,...]`, a checkpoint of `octogym train octocross`. Words: `shares`: instance settings are
+            left to another policy. `published` (as it is without a word) or `plus`: how scores become shares, see
+            `octogym.scheduler.octocross.rule`. `finetune`: train on in a thread when devices come and go;
+            `finetune-inline`: the same between two windows, so that a simulated run repeats.
+        loop: times of the loop; None: the published ones.
+
+    Raises:
+        SchedulerError: no file, or another word.
+        TensorFileError: a file that cannot be used.
+        MissingExtra: torch is not installed.
+    """
+
+    def __init__(self, argument: str | None = None, loop: LoopSettings | None = None) -> None:
+        file, _, rest = (argument or "").partition(",")
+        if not file:
+            raise SchedulerError(
+                f"policy octocross needs a checkpoint, octocross:FILE[,{'][,'.join(WORDS)}]; octogym train octocross "
+                "leaves one"
+            )
+        chosen = words("octocross", rest, WORDS)
+        rules, tunings = ([word for word in chosen if word in choice] for choice in (RULES, TUNINGS))
+        for found, choice in ((rules, RULES), (tunings, TUNINGS)):
+            if len(found) > 1:
+                raise SchedulerError(f"policy octocross: {rest!r}: expected at most one of {', '.join(choice)}")
+        from octogym.scheduler.octocross.file import read_octocross, weights
+
+        self.file = read_octocross(file)
+        model, ids = self.file.model, self.file.ids
+        rule = RULES[rules[0] if rules else "published"]
+        super().__init__(
+            OctoCrossDecider(model.config, weights(model), ids, rule),
+            settings="shares" not in chosen,
+            loop=loop,
+            known=(*ids.known,),
+            history=model.config.history,
+            targets=rule.targets,
+            tuning=TUNINGS[tunings[0]] if tunings else None,
+        )
