@@ -26,15 +26,15 @@ class Lesson:
     the learned offloader, as pairs.
     """
 
-    steps: int = 3000
+    steps: int = 1500
     batch: int = 1
     preset: str = "fast"
-    offload: tuple[tuple[str, Any], ...] = ()
+    offload: tuple[tuple[str, Any], ...] = (("episodes", 60),)
 
     @classmethod
     def quick(cls) -> Lesson:
         """Shows that it works."""
-        return cls(steps=20, offload=(("episodes", 2), ("envs", 2), ("horizon", 60.0)))
+        return cls(steps=20, offload=(("episodes", 2), ("num_envs", 2), ("horizon", 60.0)))
 
 
 def policy(method: str, scenario: str, seed: int, lesson: Lesson) -> str:

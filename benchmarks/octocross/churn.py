@@ -58,7 +58,7 @@ def coming_and_going(scenario: Scenario) -> Scenario:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = arguments(__doc__ or "", runs=3, workloads=8, steps=3000)
+    parser = arguments(__doc__ or "", runs=3, workloads=4, steps=1500)
     options = parser.parse_args(argv)
     lesson = Lesson.quick() if options.quick else Lesson(steps=options.steps)
     runs, workloads = (1, 2) if options.quick else (options.runs, options.workloads)

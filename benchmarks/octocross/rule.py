@@ -2,8 +2,9 @@
 
     python benchmarks/octocross/rule.py [--json FILE] [--quick]
 
-campus-16 and city-26, test split. The published rule moves what exceeds a node's capacity, to its four best connected
-neighbours, half of its load at most to each, and fills nine tenths of their room. The paper gives theta no value.
+campus-16 and city-26, test split. The published rule moves what exceeds a node's capacity, to its sixteen best
+connected neighbours, half of its load at most to each, and fills nine tenths of their room. The paper gives theta no
+value.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from octogym.cluster.fingerprint import fingerprint
 from octogym.cluster.scenario import Scenario
 from octogym.scheduler.octocross.config import Limits
 from octogym.scheduler.octocross.decider import OctoCrossDecider
-from octogym.scheduler.octocross.file import read_octocross, weights
+from octogym.scheduler.octocross.file import read_octocross
 from octogym.scheduler.octocross.rule import PLUS, PUBLISHED, Rule
 from octogym.scheduler.offload.policy import OffloadPolicy
 
@@ -32,9 +33,10 @@ SCENARIOS = ("campus-16", "city-26")
 RULES: dict[str, Rule] = {
     "published (theta 0.5, beta 0.9)": PUBLISHED,
     **{f"published, theta {theta}": replace(PUBLISHED, limits=Limits(theta=theta)) for theta in (0.3, 0.7, 1.0)},
+    "published, four targets": replace(PUBLISHED, targets=4),
     "published, every node a target": replace(PUBLISHED, targets=None),
     "plus": PLUS,
-    "plus, four targets": replace(PLUS, targets=PUBLISHED.targets),
+    "plus, four targets": replace(PLUS, targets=4),
     "plus, nodes planned full": replace(PLUS, level=None),
     "plus, nothing shed": replace(PLUS, shed=False),
     "plus, theta 0.5, beta 0.9": replace(PLUS, limits=Limits()),
@@ -44,13 +46,12 @@ RULES: dict[str, Rule] = {
 def policy(file: Path, rule: Rule) -> OffloadPolicy:
     """The model of a checkpoint under a rule."""
     found = read_octocross(file)
-    config = found.model.config
-    decider = OctoCrossDecider(config, weights(found.model), found.ids, rule)
-    return OffloadPolicy(decider, known=(*found.ids.known,), history=config.history, targets=rule.targets)
+    decider = OctoCrossDecider(found.config, found.arrays, found.ids, rule)
+    return OffloadPolicy(decider, known=(*found.ids.known,), history=found.config.history, targets=rule.targets)
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = arguments(__doc__ or "", runs=3, workloads=8, steps=3000)
+    parser = arguments(__doc__ or "", runs=3, workloads=4, steps=1500)
     options = parser.parse_args(argv)
     lesson = Lesson.quick() if options.quick else Lesson(steps=options.steps)
     runs, workloads = (1, 2) if options.quick else (options.runs, options.workloads)

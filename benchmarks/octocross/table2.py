@@ -66,7 +66,7 @@ def policies(site: str, scenario: str, lesson: Lesson) -> dict[str, Callable[[in
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = arguments(__doc__ or "", runs=3, workloads=8, steps=3000, only="")
+    parser = arguments(__doc__ or "", runs=3, workloads=4, steps=1500, only="")
     options = parser.parse_args(argv)
     lesson = Lesson.quick() if options.quick else Lesson(steps=options.steps)
     runs, workloads = (1, 2) if options.quick else (options.runs, options.workloads)

@@ -10,13 +10,11 @@ import numpy as np
 from octogym.cluster.offloading import views as formulas
 from octogym.scheduler.errors import SchedulerError
 from octogym.scheduler.octocross.dataset import LoadSeries
-from octogym.scheduler.octocross.edges import valid_edges
+from octogym.scheduler.octocross.edges import TARGETS, valid_edges
 from octogym.scheduler.octocross.ids import SERVER, UNKNOWN_SHARE, DeviceIds, some_unknown
 from octogym.scheduler.octocross.labels import balanced_loads
 from octogym.scheduler.octocross.windows import windows
 
-#: Targets per node in training, servers not counted; more than a decision later allows do no harm.
-TARGETS = 16
 #: Samples over which the processed load is a mean.
 _PROCESSED = 3
 

@@ -10,6 +10,8 @@ from octogym.scheduler.errors import SchedulerError
 VIEWS = ("physical", "network", "resource")
 #: Loads are divided by the node's capacity, or by this where that is smaller (objects per frame).
 LEAST_CAPACITY = 1.0
+#: Widths of the head: of a node's feature in the middle and at the end, and of queries and keys.
+MIDDLE, FEATURE, KEY = 128, 64, 32
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from octogym.cluster.workload import DEFAULT_BIT_PER_S, LinkPlan, RateTable, Wor
 from octogym.scheduler.errors import SchedulerError
 from octogym.scheduler.octocross.labels import CAPACITY
 from octogym.scheduler.octocross.windows import Split, chronological
+from octogym.scheduler.offload.sample import PLANNED
 
 #: Where a table of counts says nothing of the network: link rate (bit/s), size of a crop, latency (seconds, one way).
 LINK_BPS, CROP_BYTES, LATENCY_S = 50e6, 8_000.0, 0.002
@@ -41,7 +42,7 @@ class LoadSeries:
         nodes: [N] names; the rows of the model's positional table are given by them.
         loads: float64 [T, N], objects per frame that the nodes' own cameras made; 0 where there was none.
         available: bool [T, N]: the node was there.
-        capacity: float64 [N], objects per frame.
+        capacity: float64 [N], objects per frame, as `Sample.capacity`.
         link_rates, down_rates: float64 [T, N], bit/s, up and down.
         split: times t of windows (history before t, targets from t on) for training, validation and test.
         servers: bool [N].
@@ -246,7 +247,7 @@ def of_scenario(
         nodes=tuple(cluster.devices[d].id for d in layout.node_device),
         loads=loads,
         available=there,
-        capacity=layout.capacity / mean_fps,
+        capacity=PLANNED * layout.capacity / mean_fps,
         link_rates=up,
         down_rates=down,
         split=_trace_split(scenario, plan, steps, horizon, validation),

@@ -1,11 +1,15 @@
-"""Checkpoints of OctoCross: weights, sizes, whose row of the positional table is whose, and where they come from."""
+"""Checkpoints of OctoCross: weights, sizes, whose row of the positional table is whose, and where they come from.
+
+Reading one and deciding by it needs no torch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,20 +17,37 @@ from octogym.cluster.tensor_file import TensorFileError, check_arrays, read_tens
 from octogym.scheduler.errors import SchedulerError
 from octogym.scheduler.octocross.config import OctoCrossConfig
 from octogym.scheduler.octocross.ids import DeviceIds
-from octogym.scheduler.octocross.model import OctoCrossModel
-from octogym.scheduler.octocross.torch_extra import torch
+from octogym.scheduler.octocross.parameters import parameter_shapes
+
+if TYPE_CHECKING:
+    from octogym.scheduler.octocross.model import OctoCrossModel
 
 KIND = "octocross"
 
 
 @dataclass(frozen=True, eq=False)
 class OctoCrossFile:
-    """A checkpoint that was read. `about`: plain values that say what the weights were trained on."""
+    """A checkpoint that was read. `arrays`: parameters by name, float32; `about`: plain values that say what they were
+    trained on."""
 
     path: Path
-    model: OctoCrossModel
+    config: OctoCrossConfig
+    arrays: Mapping[str, np.ndarray]
     ids: DeviceIds
     about: Mapping[str, Any]
+
+    @cached_property
+    def model(self) -> OctoCrossModel:
+        """The model, in evaluation mode.
+
+        Raises:
+            MissingExtra: torch is not installed.
+        """
+        from octogym.scheduler.octocross.model import OctoCrossModel
+
+        model = OctoCrossModel(self.config)
+        load_weights(model, self.arrays)
+        return model.eval()
 
 
 def write_octocross(path: str | Path, model: OctoCrossModel, ids: DeviceIds, about: Mapping[str, Any]) -> Path:
@@ -37,7 +58,7 @@ def write_octocross(path: str | Path, model: OctoCrossModel, ids: DeviceIds, abo
 
 
 def read_octocross(path: str | Path) -> OctoCrossFile:
-    """Read a checkpoint; the model is in evaluation mode.
+    """Read a checkpoint.
 
     Raises:
         TensorFileError: no such file, a damaged one, or none of OctoCross.
@@ -49,10 +70,8 @@ def read_octocross(path: str | Path) -> OctoCrossFile:
         ids = DeviceIds(config.positions, about.pop("ids"))
     except (KeyError, TypeError, ValueError, SchedulerError) as error:
         raise TensorFileError(path, f"damaged: its sizes or device numbers cannot be read ({error})") from None
-    model = OctoCrossModel(config)
-    check_arrays(path, found.arrays, {name: array.shape for name, array in weights(model).items()})
-    load_weights(model, found.arrays)
-    return OctoCrossFile(Path(path), model.eval(), ids, about)
+    check_arrays(path, found.arrays, parameter_shapes(config))
+    return OctoCrossFile(Path(path), config, found.arrays, ids, about)
 
 
 def weights(model: OctoCrossModel) -> dict[str, np.ndarray]:
@@ -62,6 +81,8 @@ def weights(model: OctoCrossModel) -> dict[str, np.ndarray]:
 
 def load_weights(model: OctoCrossModel, arrays: Mapping[str, np.ndarray]) -> None:
     """Put `weights` back."""
+    from octogym.scheduler.octocross.torch_extra import torch
+
     with torch.no_grad():
         for name, x in model.named_parameters():
             x.copy_(torch.tensor(arrays[name]))

@@ -6,13 +6,10 @@ import math
 from typing import NamedTuple
 
 from octogym.scheduler.errors import SchedulerError
-from octogym.scheduler.octocross.config import LEAST_CAPACITY, VIEWS, OctoCrossConfig
+from octogym.scheduler.octocross.config import FEATURE, KEY, LEAST_CAPACITY, MIDDLE, VIEWS, OctoCrossConfig
 from octogym.scheduler.octocross.embedding import SpatialEmbedding, TemporalEmbedding
 from octogym.scheduler.octocross.encoder import Block, neighbourhood
 from octogym.scheduler.octocross.torch_extra import nn, torch
-
-#: Widths of the head: of a node's feature in the middle and at the end, and of queries and keys.
-MIDDLE, FEATURE, KEY = 128, 64, 32
 
 
 class Prediction(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from octogym.scheduler.errors import SchedulerError
 from octogym.scheduler.octocross.decider import OctoCrossDecider
+from octogym.scheduler.octocross.file import read_octocross
 from octogym.scheduler.octocross.rule import RULES
 from octogym.scheduler.offload.finetune import Tuning
 from octogym.scheduler.offload.loop import LoopSettings
@@ -29,7 +30,6 @@ class OctoCrossPolicy(OffloadPolicy):
     Raises:
         SchedulerError: no file, or another word.
         TensorFileError: a file that cannot be used.
-        MissingExtra: torch is not installed.
     """
 
     def __init__(self, argument: str | None = None, loop: LoopSettings | None = None) -> None:
@@ -44,17 +44,14 @@ class OctoCrossPolicy(OffloadPolicy):
         for found, choice in ((rules, RULES), (tunings, TUNINGS)):
             if len(found) > 1:
                 raise SchedulerError(f"policy octocross: {rest!r}: expected at most one of {', '.join(choice)}")
-        from octogym.scheduler.octocross.file import read_octocross, weights
-
         self.file = read_octocross(file)
-        model, ids = self.file.model, self.file.ids
         rule = RULES[rules[0] if rules else "published"]
         super().__init__(
-            OctoCrossDecider(model.config, weights(model), ids, rule),
+            OctoCrossDecider(self.file.config, self.file.arrays, self.file.ids, rule),
             settings="shares" not in chosen,
             loop=loop,
-            known=(*ids.known,),
-            history=model.config.history,
+            known=(*self.file.ids.known,),
+            history=self.file.config.history,
             targets=rule.targets,
             tuning=TUNINGS[tunings[0]] if tunings else None,
         )

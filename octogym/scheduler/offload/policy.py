@@ -14,11 +14,12 @@ from octogym.cluster.offloading.shares import RouteShares
 from octogym.cluster.telemetry import Telemetry
 from octogym.cluster.topology import Cluster
 from octogym.scheduler.errors import SchedulerError
+from octogym.scheduler.octocross.edges import TARGETS
 from octogym.scheduler.offload.adaptation import Adaptation
 from octogym.scheduler.offload.decider import Decider
 from octogym.scheduler.offload.finetune import Tunable, Tuning
 from octogym.scheduler.offload.loop import LoopSettings, SchedulingLoop, Sighting
-from octogym.scheduler.offload.sampler import HISTORY, TARGETS, Sampler
+from octogym.scheduler.offload.sampler import HISTORY, Sampler
 from octogym.scheduler.offload.trigger import Reason
 
 _SETTINGS = ("pack", "batch", "pre", "post", "timeout_ns")

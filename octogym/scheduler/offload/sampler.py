@@ -10,15 +10,13 @@ from octogym.cluster.offloading.signals import Signals
 from octogym.cluster.telemetry import Telemetry, quantile_ns
 from octogym.cluster.topology import SERVER
 from octogym.scheduler.errors import SchedulerError
-from octogym.scheduler.octocross.edges import valid_edges
+from octogym.scheduler.octocross.edges import TARGETS, valid_edges
 from octogym.scheduler.offload.collected import Site
 from octogym.scheduler.offload.recent import RecentCorrelation
 from octogym.scheduler.offload.sample import PLANNED, Sample, adjacency
 
 #: Samples per node that a decision sees (OctoCross: 32 at 1 Hz).
 HISTORY = 32
-#: Targets per node, servers not counted. The released code has 2, which leaves most of the free capacity out of reach.
-TARGETS = 16
 #: Clusters of more agents learn the physical view from the last minutes only.
 DENSE_AGENTS = 64
 
