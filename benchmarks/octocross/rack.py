@@ -4,7 +4,8 @@
 
 campus-16-rack, test split. FCPO's agents choose packing, batch size and threads of all instances; OctoCross chooses who
 hands crops to whom. Alone, FCPO leaves every crop where it was made, and OctoCross leaves the settings as the scenario
-has them. Everything is trained on the training split, FCPO's agents without offloading.
+has them. Everything is trained on the training split: FCPO's agents alone, and, `under`, while OctoCross already
+offloads.
 """
 
 from __future__ import annotations
@@ -33,23 +34,29 @@ from benchmarks._study.report import (
 from octogym.agents.fcpo_settings import FcpoSettings
 
 SCENARIO = "campus-16-rack"
-BOTH = "fcpo-plus + octocross,plus"
+#: The same devices and cameras: OctoCross learns there.
+TRAINED_ON = "campus-16"
+BOTH = "fcpo-plus under octocross,plus"
 ALONE = ("fcpo-plus", "octocross,plus")
 
 
 def policies(runs: int, episodes: int, lesson: Lesson) -> dict[str, Callable[[int], str]]:
+    plus = FcpoSettings.plus()
     files, _ = fcpo_trained.fcpo(
-        "fcpo-plus-rack", range(runs), episodes, FcpoSettings.plus(), SCENARIO, name="fcpo-plus", federated=False
+        "fcpo-plus-rack", range(runs), episodes, plus, SCENARIO, name="fcpo-plus", federated=False
     )
+    shares = [policy("octocross,plus,shares", TRAINED_ON, run, lesson) for run in range(runs)]
+    under = {}
+    for run in range(runs):
+        beside = {"name": "fcpo-plus", "federated": False, "beside": (shares[run],)}
+        under.update(fcpo_trained.fcpo("fcpo-plus-under-octocross", (run,), episodes, plus, SCENARIO, **beside)[0])
     return {
         "none": lambda run: "none",
         "fcpo-plus": lambda run: f"fcpo-plus:{files[run]}",
-        "octocross": lambda run: policy("octocross", SCENARIO, run, lesson),
-        "octocross,plus": lambda run: policy("octocross,plus", SCENARIO, run, lesson),
-        "fcpo-plus + octocross": lambda run: (
-            f"fcpo-plus:{files[run]}+{policy('octocross,shares', SCENARIO, run, lesson)}"
-        ),
-        BOTH: lambda run: f"fcpo-plus:{files[run]}+{policy('octocross,plus,shares', SCENARIO, run, lesson)}",
+        "octocross": lambda run: policy("octocross", TRAINED_ON, run, lesson),
+        "octocross,plus": lambda run: policy("octocross,plus", TRAINED_ON, run, lesson),
+        "fcpo-plus + octocross,plus, each trained alone": lambda run: f"fcpo-plus:{files[run]}+{shares[run]}",
+        BOTH: lambda run: f"fcpo-plus:{under[run]}+{shares[run]}",
     }
 
 

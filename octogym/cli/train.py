@@ -27,6 +27,13 @@ def add_parser(commands: Any) -> None:
         help="who federates: all agents (default), those of each model apart, nobody (default with --plus)",
     )
     fcpo.add_argument("--hierarchical", action="store_true", help="an edge server per device type, and a cloud")
+    fcpo.add_argument(
+        "--beside",
+        action="append",
+        default=[],
+        metavar="NAME[:ARG]",
+        help="a policy that decides what the agents do not, as octocross:FILE,shares; may be repeated",
+    )
     fcpo.add_argument("--warm", type=Path, metavar="FILE", help="start from this checkpoint")
     fcpo.add_argument(
         "--agent",
@@ -102,6 +109,7 @@ def run_fcpo(options: argparse.Namespace) -> int:
             name=name,
             warm=options.warm,
             horizon_s=options.horizon,
+            beside=tuple(options.beside),
             threads=options.threads,
             out=out,
             resume=options.resume,

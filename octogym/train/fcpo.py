@@ -56,6 +56,8 @@ class FcpoTraining:
             the agents' settings). `name`: what the method is called in the file.
         warm: a checkpoint to start from.
         horizon_s: length of a simulated episode, the scenario's if None.
+        beside: names of policies with a period of one window that decide what the agents do not, as
+            ``octocross:FILE,shares``.
         threads: of the simulator.
         out: folder for checkpoints and history; `resume`: go on with the run that is there. `save_every`: simulated
             episodes between saves.
@@ -78,6 +80,7 @@ class FcpoTraining:
     name: str = "fcpo"
     warm: str | Path | None = None
     horizon_s: float | None = None
+    beside: Sequence[str] = ()
     threads: int = 1
     out: str | Path | None = None
     resume: bool = False
@@ -148,7 +151,7 @@ class _Training:
     def __init__(self, config: FcpoTraining) -> None:
         self.config = config
         self.scenario = training_scenario(config.scenario, config.split)
-        self.world = World(self.scenario, config.seeds, config.envs, config.horizon_s, config.threads)
+        self.world = World(self.scenario, config.seeds, config.envs, config.horizon_s, config.threads, config.beside)
         warm = None if config.warm is None else str(config.warm)
         self.policy = FcpoPolicy(warm, config.settings, rows=config.envs, seeds=config.seeds)
         self.policy.reset(self.world.cluster, self.world.num_envs, int(config.seeds[0]))
@@ -205,6 +208,7 @@ class _Training:
             "federated": config.federated,
             "hierarchical": config.hierarchical,
             "among": config.among,
+            "beside": list(config.beside),
             "settings": _plain(config.settings.as_plain()),
             "fed": _plain(asdict(self._fed())),
             "horizon": self.world.windows,

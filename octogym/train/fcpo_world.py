@@ -10,8 +10,9 @@ import numpy as np
 from octogym.agents.fcpo import FcpoPolicy
 from octogym.cluster.backend import View
 from octogym.cluster.rate import RateMeter
-from octogym.cluster.registry import make_backend
+from octogym.cluster.registry import make_backend, make_policy
 from octogym.cluster.reward import FcpoReward
+from octogym.cluster.runner import Merger
 from octogym.cluster.scenario import Scenario
 from octogym.cluster.telemetry import Telemetry
 
@@ -29,10 +30,19 @@ class World:
 
     An episode is the scenario's horizon (or `horizon_s`). Its environments' seeds come from the system's seed, the row
     and the episode's number alone: a system lives through the same whatever trains beside it.
+
+    ``beside``: names of policies that decide what the agents do not, for example shares; they begin anew in every
+    episode.
     """
 
     def __init__(
-        self, scenario: Scenario, seeds: Sequence[int], rows: int, horizon_s: float | None = None, threads: int = 1
+        self,
+        scenario: Scenario,
+        seeds: Sequence[int],
+        rows: int,
+        horizon_s: float | None = None,
+        threads: int = 1,
+        beside: Sequence[str] = (),
     ) -> None:
         self.scenario, self.seeds, self.rows = scenario, tuple(seeds), rows
         self.num_envs = len(self.seeds) * rows
@@ -44,6 +54,7 @@ class World:
         self._device = np.array([instance.device for instance in self.cluster.instances], np.intp)
         self._due = np.ones((self.num_envs, self.cluster.S), bool)
         self._reward = FcpoReward()
+        self._beside, self._names = [make_policy(name) for name in beside], ("fcpo", *beside)
 
     def environment_seeds(self, episode: int) -> np.ndarray:
         """int64 [E], below 2^53."""
@@ -61,10 +72,16 @@ class World:
         seeds = self.environment_seeds(episode)
         telemetry = self.backend.reset(seeds.tolist())
         policy.begin(self.cluster, seeds)
+        for other in self._beside:
+            other.reset(self.cluster, self.num_envs, int(seeds[0]))
+        merger = Merger(self.cluster, self.num_envs, self._names) if self._beside else None
         meter = RateMeter(self.num_envs, self.cluster.S, self.cluster.period_ns)
         view = self._view(telemetry, 0)
         for step in range(self.windows):
-            telemetry = self.backend.step(policy.act(view))
+            decision = policy.act(view)
+            if merger is not None:
+                decision = merger.merge([decision, *(other.act(view) for other in self._beside)])
+            telemetry = self.backend.step(decision)
             rate = meter.push(telemetry.arrived)
             view = self._view(telemetry, step + 1)
             reward = self._reward(telemetry, rate, view.present)

@@ -13,6 +13,8 @@ import pytest
 from octogym.agents.fcpo_file import read_fcpo
 from octogym.agents.fcpo_settings import FcpoSettings
 from octogym.agents.onboard import IAgentConfig
+from octogym.cluster.registry import load_scenario
+from octogym.cluster.runner import PolicyConflict
 from octogym.cluster.tensor_file import TensorFileError
 from octogym.fed.config import FedConfig
 from octogym.train import fcpo as training
@@ -133,3 +135,15 @@ def test_a_warm_start_begins_with_the_checkpoints_agents(tmp_path: Path) -> None
     for _, s, stack, i in begun.policy.population.members():
         ours = agents[begun.world.cluster.instances[s].id]
         assert all(np.array_equal(array, ours[name]) for name, array in stack.get(i).items())
+
+
+def test_others_may_decide_beside_the_agents(tmp_path: Path) -> None:
+    rack = load_scenario("campus-16-rack", traces="synthetic", split="train")
+    config = replace(QUICK, scenario=rack, federated=False, seeds=(3,), episodes=1)
+    alone = train_fcpo(replace(config, out=tmp_path / "alone"))
+    under = replace(config, beside=("octocross:campus,plus,shares",))
+    both = train_fcpo(replace(under, out=tmp_path / "both"))
+    again = train_fcpo(replace(under, out=tmp_path / "again"))
+    assert same_file(both.files[3], again.files[3]) and not same_file(both.files[3], alone.files[3])
+    with pytest.raises(PolicyConflict, match="octocross"):
+        train_fcpo(replace(config, beside=("octocross:campus",), out=tmp_path / "conflict"))

@@ -6,6 +6,7 @@ from octogym.scheduler.errors import SchedulerError
 from octogym.scheduler.octocross.decider import OctoCrossDecider
 from octogym.scheduler.octocross.file import read_octocross
 from octogym.scheduler.octocross.rule import RULES
+from octogym.scheduler.octocross.shipped import SHIPPED, checkpoint_file
 from octogym.scheduler.offload.finetune import Tuning
 from octogym.scheduler.offload.loop import LoopSettings
 from octogym.scheduler.offload.policy import OffloadPolicy
@@ -21,8 +22,9 @@ class OctoCrossPolicy(OffloadPolicy):
     projection turns that into shares within everyone's limits, every 15 s or when a node becomes overloaded.
 
     Args:
-        argument: `FILE[,WORD,...]`, a checkpoint of `octogym train octocross`. Words: `shares`: instance settings are
-            left to another policy. `published` (as it is without a word) or `plus`: how scores become shares, see
+        argument: `FILE[,WORD,...]`, a checkpoint of `octogym train octocross` or the name of one that is shipped
+            (`octogym.scheduler.octocross.shipped`). Words: `shares`: instance settings are left to another policy.
+            `published` (as it is without a word) or `plus`: how scores become shares, see
             `octogym.scheduler.octocross.rule`. `finetune`: train on in a thread when devices come and go;
             `finetune-inline`: the same between two windows, so that a simulated run repeats.
         loop: times of the loop; None: the published ones.
@@ -37,14 +39,14 @@ class OctoCrossPolicy(OffloadPolicy):
         if not file:
             raise SchedulerError(
                 f"policy octocross needs a checkpoint, octocross:FILE[,{'][,'.join(WORDS)}]; octogym train octocross "
-                "leaves one"
+                f"leaves one, and FILE may be {' or '.join(SHIPPED)}, which is shipped"
             )
         chosen = words("octocross", rest, WORDS)
         rules, tunings = ([word for word in chosen if word in choice] for choice in (RULES, TUNINGS))
         for found, choice in ((rules, RULES), (tunings, TUNINGS)):
             if len(found) > 1:
                 raise SchedulerError(f"policy octocross: {rest!r}: expected at most one of {', '.join(choice)}")
-        self.file = read_octocross(file)
+        self.file = read_octocross(checkpoint_file(file))
         rule = RULES[rules[0] if rules else "published"]
         super().__init__(
             OctoCrossDecider(self.file.config, self.file.arrays, self.file.ids, rule),
