@@ -1,4 +1,5 @@
-# make run    install, then run fcpo-testbed and compare the policies without learning
+# make run    install, then run fcpo-testbed and compare the policies without learning; then train FCPO a little under
+#             OctoCross and run both on a rack, against each alone
 # make test   the tests            make check  linters, types, imports between rooms
 # make slow   the slow tests and the benchmarks in full
 #
@@ -8,6 +9,10 @@ PYTHON      ?= python3
 PIP_ARGS    ?=
 PYTEST_ARGS ?= -n auto --dist loadfile
 RUN_ARGS    ?= fcpo-testbed --compare random,static,tuned-static,rate-rule
+# FCPO's agents and OctoCross on one rack: a short training under the shipped OctoCross, then each alone and both.
+RACK   ?= campus-16-rack
+AGENTS := runs/$(RACK)-agents
+OFFLOAD := octocross:campus,plus
 
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -15,6 +20,8 @@ LOWEST := .venv-lowest
 PINNED := pyproject.toml constraints.txt
 # The claims of FCPO's paper, a command each; what they train is kept under runs/.
 FCPO   := rivals warm_start continual federation ablation plus training_time overhead
+# OctoCross's.
+OCTOCROSS := table2 rule churn forecast convergence rack scheduling_time
 # What must run on CPython 3.8.
 DEVICE := octogym/__init__.py octogym/version.py octogym/cluster octogym/bridge/__init__.py octogym/bridge/protocol \
           octogym/agents/__init__.py octogym/agents/onboard octogym/device_node octogym/fed/__init__.py \
@@ -39,6 +46,11 @@ $(VENV)/.stamp-dev: $(PINNED) | $(BIN)/python
 
 run: $(VENV)/.stamp-run
 	$(BIN)/python -m octogym.cli run $(RUN_ARGS)
+	test -e $(AGENTS)/policy.safetensors || $(BIN)/python -m octogym.cli train fcpo $(RACK) --plus --episodes 12 \
+	    --beside $(OFFLOAD),shares --out $(AGENTS)
+	$(BIN)/python -m octogym.cli run $(RACK) --label "FCPO alone=fcpo-plus:$(AGENTS)/policy.safetensors" \
+	    --label "OctoCross alone=$(OFFLOAD)" \
+	    --label "FCPO under OctoCross=fcpo-plus:$(AGENTS)/policy.safetensors+$(OFFLOAD),shares" --compare none
 
 test: $(VENV)/.stamp-dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -62,7 +74,10 @@ slow: $(VENV)/.stamp-dev
 	$(BIN)/python benchmarks/speed.py --json benchmarks/results/speed.json --markdown benchmarks/results/speed.md
 	status=0; for name in $(FCPO); do \
 	    $(BIN)/python benchmarks/fcpo/$$name.py --json benchmarks/fcpo/results/$$name.json || status=1; done; \
-	$(BIN)/python benchmarks/fcpo/summary.py; exit $$status
+	$(BIN)/python benchmarks/fcpo/summary.py; \
+	for name in $(OCTOCROSS); do \
+	    $(BIN)/python benchmarks/octocross/$$name.py --json benchmarks/octocross/results/$$name.json || status=1; done; \
+	$(BIN)/python benchmarks/octocross/summary.py; exit $$status
 
 # The oldest Gymnasium and PettingZoo that pyproject.toml admits, without torch.
 $(LOWEST)/.stamp: $(PINNED)

@@ -42,19 +42,22 @@ def measure(
     workloads: int,
     say: Callable[[str], None],
     horizon_s: float | None = None,
+    fewer: Mapping[str, int] | None = None,
 ) -> dict[str, dict[str, list[float]]]:
     """Policy -> figure -> one value per run, the mean over its workloads; `camera NAME on time` and `... late`: results
     per second. `policies`: label -> the policy's name for a run; several that act together are joined by `+`.
+    `fewer`: label -> workloads per run where that is not `workloads`.
     """
     horizon = float(horizon_s or scenario.horizon_s)
     found = {}
     for label, name_of in policies.items():
         names = [name_of(run) for run in range(runs)]
+        number = (fewer or {}).get(label, workloads)
         found[label] = kept(
             {"scenario": fingerprint((scenario.cluster, scenario.plan(0))), "figures": "offloads"},
             names,
-            {"runs": runs, "workloads": workloads, "horizon": horizon},
-            lambda names=names: _figures(scenario, names, workloads, horizon),
+            {"runs": runs, "workloads": number, "horizon": horizon},
+            lambda names=names, number=number: _figures(scenario, names, number, horizon),
             STUDY,
         )
         share = found[label]["on_time_share"]

@@ -30,7 +30,7 @@ HORIZON = 8
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = arguments(__doc__ or "", runs=5, steps=3000, batch=1, preset="fast")
+    parser = arguments(__doc__ or "", runs=3, steps=1500, batch=1, preset="fast")
     options = parser.parse_args(argv)
     runs, steps = (1, 20) if options.quick else (options.runs, options.steps)
     say = Said()

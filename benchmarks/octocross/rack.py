@@ -61,7 +61,7 @@ def policies(runs: int, episodes: int, lesson: Lesson) -> dict[str, Callable[[in
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = arguments(__doc__ or "", runs=3, workloads=4, steps=1500, episodes=60)
+    parser = arguments(__doc__ or "", runs=2, workloads=4, steps=1500, episodes=40)
     options = parser.parse_args(argv)
     lesson = Lesson.quick() if options.quick else Lesson(steps=options.steps)
     runs, workloads, count = (1, 2, 2) if options.quick else (options.runs, options.workloads, options.episodes)

@@ -15,14 +15,14 @@ USAGE, INTERRUPTED = 2, 130
 
 def parser() -> argparse.ArgumentParser:
     """The command line. Every subcommand's module adds its own part and says what to run."""
-    from octogym.cli import data, run, scenarios, train, tune
+    from octogym.cli import data, keys, rack, run, scenarios, train, tune
 
     top = argparse.ArgumentParser(
         prog="octogym", description="Train edge video-analytics policies in simulation, then step them on devices."
     )
     top.add_argument("--version", action="version", version=f"octogym {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (scenarios, run, train, tune, data):
+    for module in (scenarios, run, train, tune, data, keys, rack):
         module.add_parser(commands)
     return top
 

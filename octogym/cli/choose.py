@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from octogym.cluster.errors import OctoGymError
+from octogym.cluster.errors import OctoGymError, ScenarioError
 from octogym.cluster.registry import load_scenario, policies
 from octogym.cluster.scenario import Scenario
 
@@ -17,7 +17,7 @@ class UsageError(OctoGymError):
 
 def add_scenario_arguments(parser: argparse.ArgumentParser, optional: bool = False) -> None:
     """SCENARIO, --traces, --slo-ms, --set."""
-    words = "a name (see: octogym scenarios) or a .toml file"
+    words = "a name (see: octogym scenarios), a .toml file, or a recorded run (.parquet) for its traces"
     parser.add_argument("scenario", metavar="SCENARIO", nargs="?" if optional else None, help=words)
     parser.add_argument("--traces", choices=("auto", "real", "synthetic"), help="default: as the scenario says")
     parser.add_argument("--slo-ms", type=float, metavar="MS", help="another SLO for every pipeline")
@@ -33,6 +33,8 @@ def add_scenario_arguments(parser: argparse.ArgumentParser, optional: bool = Fal
 def scenario_of(options: argparse.Namespace, split: str | None = None) -> Scenario:
     """The scenario that the options name, on a split (the file's default if None or if it has no such split)."""
     changes = dict(_pair(item) for item in options.set)
+    if str(options.scenario).endswith(".parquet"):
+        return _recorded(options, split)
     if options.traces:
         changes["traces"] = [options.traces]
     if split is not None:
@@ -43,6 +45,19 @@ def scenario_of(options: argparse.Namespace, split: str | None = None) -> Scenar
         pipelines = load_scenario(options.scenario, changes).cluster.slo_ns
         changes.update({f"pipelines.{name}.slo_ms": options.slo_ms for name in pipelines})
     return load_scenario(options.scenario, changes)
+
+
+def _recorded(options: argparse.Namespace, split: str | None) -> Scenario:
+    """A recorded run, which is as it is."""
+    if split not in (None, "all"):
+        raise ScenarioError(options.scenario, "split", split, "all: a recorded run has no other parts")
+    if options.set or options.traces or options.slo_ms is not None:
+        raise UsageError(
+            f"{options.scenario}: --set, --traces and --slo-ms go with scenarios; a recorded run has its own"
+        )
+    from octogym.bridge.recorded_traces import recorded_scenario
+
+    return recorded_scenario(options.scenario)
 
 
 def _pair(item: str) -> tuple[str, Any]:
@@ -60,12 +75,19 @@ def _pair(item: str) -> tuple[str, Any]:
 
 
 def policies_of(options: argparse.Namespace) -> dict[str, list[str]]:
-    """Label -> policies that run together: those of --policy, then each of --compare."""
+    """Label -> policies that run together: those of --policy, then each of --compare, then each of --label."""
     chosen = {}
     if options.policy:
         chosen["+".join(options.policy)] = list(options.policy)
     for one in split_names(options.compare, ","):
         chosen[one] = split_names(one, "+")
+    for item in options.label:
+        label, equals, names = item.partition("=")
+        if not equals or not label.strip() or not names:
+            raise UsageError(f"--label {item}: expected LABEL=A+B")
+        if label.strip() in chosen:
+            raise UsageError(f"--label {item}: another label; {label.strip()} is taken")
+        chosen[label.strip()] = split_names(names, "+")
     chosen = chosen or {"rate-rule": ["rate-rule"]}
     known = policies()
     for name in (policy.partition(":")[0] for group in chosen.values() for policy in group):

@@ -25,7 +25,7 @@ from octogym.cli.report import Job, heading, report
 from octogym.cli.tune import tuned_with_progress
 from octogym.cluster.errors import ScenarioError
 from octogym.cluster.fingerprint import fingerprint
-from octogym.cluster.registry import backends, make_backend, make_policy
+from octogym.cluster.registry import backends, is_backend_file, make_backend, make_policy
 from octogym.cluster.runner import Runner, Window
 from octogym.cluster.scenario import Scenario
 
@@ -48,6 +48,13 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--compare", default="", metavar="A,B,C", help="policies to run one after the other; A+B run together"
     )
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="LABEL=A+B",
+        help="policies that run together, under a name for table and plots; may be repeated",
+    )
     parser.add_argument("--horizon", type=float, metavar="S", help="seconds (default: the scenario's)")
     parser.add_argument("--seed", default="0..2", metavar="N|N..M", help="seeds (default %(default)s)")
     parser.add_argument(
@@ -59,7 +66,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count() or 1, help="CPU threads of the simulator (%(default)s)"
     )
-    parser.add_argument("--backend", default="sim", help="default %(default)s")
+    parser.add_argument("--backend", default="sim", help="a name, a rack file or a recorded run (default %(default)s)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="results (default runs/SCENARIO)")
     parser.add_argument(
         "--resume", action="store_true", help="keep finished results in DIR that come from the same inputs"
@@ -94,8 +101,9 @@ def _job(options: argparse.Namespace) -> Job:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UsageError(f"--{name} {value}: expected at least 1")
-    if options.backend not in backends():
-        raise UsageError(f"no backend {options.backend!r}; there are {', '.join(sorted(backends()))}")
+    if options.backend not in backends() and not is_backend_file(options.backend):
+        there = f"rack files (.toml), recorded runs (.parquet) and {', '.join(sorted(backends()))}"
+        raise UsageError(f"no backend {options.backend!r}; there are {there}")
     if not options.no_parquet:
         store.require_pyarrow()
     if not options.no_plots:
@@ -139,7 +147,7 @@ def _run_policy(job: Job, label: str, policies: list[str]) -> None:
     missing = [seed for seed in job.seeds if seed not in records]
     if len(missing) < len(job.seeds):
         _say(job, f"{label}: {len(job.seeds) - len(missing)} of {len(job.seeds)} seeds are there")
-    at_once = job.options.envs or min(AT_ONCE, len(job.seeds))
+    at_once = job.options.envs or (1 if is_backend_file(job.options.backend) else min(AT_ONCE, len(job.seeds)))
     for seeds in _consecutive(missing, at_once):
         records.update(_run_seeds(job, label, policies, seeds, wanted))
         if job.interrupted:

@@ -15,7 +15,7 @@ def test_a_list_of_policies_keeps_the_commas_of_their_arguments():
 
 
 def test_policies_that_run_together_are_joined_by_a_plus():
-    chosen = policies_of(Namespace(policy=["static:batch=2", "random"], compare="rate-rule+static:pre=1"))
+    chosen = policies_of(Namespace(policy=["static:batch=2", "random"], label=[], compare="rate-rule+static:pre=1"))
     assert chosen == {
         "static:batch=2+random": ["static:batch=2", "random"],
         "rate-rule+static:pre=1": ["rate-rule", "static:pre=1"],
@@ -23,16 +23,16 @@ def test_policies_that_run_together_are_joined_by_a_plus():
 
 
 def test_without_a_policy_the_rate_rule_runs():
-    assert policies_of(Namespace(policy=[], compare="")) == {"rate-rule": ["rate-rule"]}
+    assert policies_of(Namespace(policy=[], label=[], compare="")) == {"rate-rule": ["rate-rule"]}
 
 
 @pytest.mark.parametrize("compare", ["fast", "random,fast", "static:batch=2,x=3+fast:1"])
 def test_a_name_that_is_none_is_refused_or_belongs_to_an_argument(compare):
     if ":" in compare:
-        assert list(policies_of(Namespace(policy=[], compare=compare))) == [compare]
+        assert list(policies_of(Namespace(policy=[], label=[], compare=compare))) == [compare]
     else:
         with pytest.raises(UsageError, match="no policy 'fast'"):
-            policies_of(Namespace(policy=[], compare=compare))
+            policies_of(Namespace(policy=[], label=[], compare=compare))
 
 
 def test_seeds():
@@ -45,3 +45,16 @@ def test_keys_of_the_scenario_can_be_replaced():
     assert scenario.horizon_s == 50 and not scenario.cluster.lazy_drop
     assert set(scenario.cluster.slo_ns.values()) == {120_000_000}
     assert scenario.synthetic_traces and scenario.provenance["split"] == "test"
+
+
+def test_policies_that_run_together_may_have_a_label():
+    labels = ["both=static:batch=2,pre=1+random", "one = rate-rule"]
+    chosen = policies_of(Namespace(policy=[], compare="random", label=labels))
+    assert chosen == {"random": ["random"], "both": ["static:batch=2,pre=1", "random"], "one": ["rate-rule"]}
+    for wrong in ("both", "=random", "both="):
+        with pytest.raises(UsageError, match="LABEL=A"):
+            policies_of(Namespace(policy=[], compare="", label=[wrong]))
+    with pytest.raises(UsageError, match="is taken"):
+        policies_of(Namespace(policy=[], compare="random", label=["random=static"]))
+    with pytest.raises(UsageError, match="no policy"):
+        policies_of(Namespace(policy=[], compare="", label=["x=nobody"]))

@@ -46,6 +46,29 @@ def test_rivals_train_from_the_command_line(method: str, more: list[str], tmp_pa
     assert (tmp_path / "policy.safetensors").exists() and "policy.safetensors" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("method", ["distream-offload", "gnn-lstm", "temp-abl", "spat-abl"])
+def test_its_rivals_train_alike(method: str, tmp_path: Path, capsys) -> None:
+    more = ["--steps", "2", "--episodes", "1", "--quiet", "--threads", "1", "--out", str(tmp_path)]
+    assert main(["train", method, "campus-8", "--traces", "synthetic", *more]) == 0
+    assert (tmp_path / "policy.safetensors").exists() and "seed 0: 2 steps" in capsys.readouterr().out
+
+
+def test_a_learned_offloader_trains_from_the_command_line(tmp_path: Path) -> None:
+    more = ["--episodes", "1", "--envs", "2", "--horizon", "40", "--agent", "rollout=2", "--quiet", "--threads", "1"]
+    arguments = ["train", "mappo-offload", "campus-8", "--traces", "synthetic", *more, "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    assert (tmp_path / "policy.safetensors").exists()
+
+
+def test_octocross_trains_from_the_command_line(tmp_path: Path, capsys) -> None:
+    more = ["--steps", "2", "--episodes", "1", "--fit", "scale=0", "--fit", "lr=0.01", "--quiet", "--threads", "1"]
+    arguments = ["train", "octocross", "campus-8", "--traces", "synthetic", *more]
+    assert main([*arguments, "--seeds", "0..1", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    for seed in (0, 1):
+        assert f"seed {seed}: 2 steps" in said and (tmp_path / f"seed-{seed}" / "policy.safetensors").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -56,6 +79,10 @@ def test_rivals_train_from_the_command_line(method: str, more: list[str], tmp_pa
         (["fcpo", "scale-4", "--episodes", "0"], "episodes = 0"),
         (["fcpo", "nowhere"], "nowhere"),
         (["bcedge", "scale-4", "--envs", "2"], "trained on profiles"),
+        (["octocross"], "SCENARIO or --series"),
+        (["octocross", "campus-8", "--fit", "speed=3"], "no such name; there are"),
+        (["octocross", "campus-8", "--steps", "0"], "steps = 0"),
+        (["octocross", "--series", "nowhere.csv"], "nowhere.csv"),
     ],
 )
 def test_a_users_error_is_one_line_and_code_2(arguments, message, tmp_path: Path, capsys) -> None:
