@@ -17,6 +17,8 @@ from typing import Any, Callable, Iterable, Iterator, Optional
 
 import numpy as np
 
+from octogym.cluster import compiling
+
 #: All that kept code may call. Whatever else it refers to is not there without Numba.
 _LIBRARY = frozenset(("memset", "memcpy", "memmove"))
 #: Where an array's object holds the address of its data: first after what all objects have. Asking NumPy for it costs
@@ -74,8 +76,8 @@ class Compiled:
 
         import llvmlite.binding as llvm
 
-        digest = hashlib.sha256(Path(__file__).read_bytes())
-        for source in self._sources:
+        digest = hashlib.sha256()
+        for source in (Path(__file__), Path(compiling.__file__), *self._sources):
             digest.update(source.read_bytes())
         features = llvm.get_host_cpu_features().flatten()
         for part in (
@@ -100,7 +102,7 @@ class Compiled:
         import llvmlite.binding as llvm
 
         python = self._define()
-        with _compile_whole_only(python.__qualname__):
+        with compiling.quickly(python.__qualname__):
             function = self._in_numba(python)
         module = llvm.parse_assembly(function.inspect_llvm())
         for part in (*module.functions, *module.global_variables):
@@ -157,43 +159,6 @@ def _simplify(module: Any) -> None:
     passes.add_global_dead_code_eliminate_pass()
     passes.add_strip_dead_prototype_pass()
     passes.run(module, builder)
-
-
-@contextmanager
-def _compile_whole_only(name: str) -> Iterator[None]:
-    """Numba optimises every function together with all that it calls, and emits machine code for each: half of the
-    time. Here it only optimises the outermost, `name`, and emits nothing; what it compiles meanwhile cannot be run.
-
-    These methods of Numba's are not public; where one has another name nothing is changed.
-    """
-    from numba.core import codegen
-
-    library, engine = getattr(codegen, "JITCodeLibrary", None), getattr(codegen, "JITCPUCodegen", None)
-    parts = (library, "_optimize_final_module"), (library, "_finalize_final_module"), (engine, "set_env")
-    theirs = {(owner, method): getattr(owner, method, None) for owner, method in parts}
-    if None in theirs.values() or not hasattr(library, "_finalize_dynamic_globals"):
-        yield
-        return
-    optimise: Any = theirs[library, "_optimize_final_module"]
-
-    def optimise_whole(self: Any) -> None:
-        if name in self.name:
-            optimise(self)
-
-    def emit_nothing(self: Any) -> None:
-        self._finalize_dynamic_globals()
-        self._finalized = True
-
-    def no_environment(self: Any, env_name: str, env: Any) -> None:
-        """It would be written into the machine code."""
-
-    try:
-        for (owner, method), own in zip(parts, (optimise_whole, emit_nothing, no_environment)):
-            setattr(owner, method, own)
-        yield
-    finally:
-        for (owner, method), original in theirs.items():
-            setattr(owner, method, original)
 
 
 def cache_folder() -> Path:

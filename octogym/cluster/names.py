@@ -17,7 +17,11 @@ BACKENDS, POLICIES, SCENARIOS = "octogym.backends", "octogym.policies", "octogym
 #: What pyproject.toml declares, so that names resolve from a checkout, too: name -> "module:attribute", for
 #: scenarios a package that holds *.toml files.
 OWN: Dict[str, Dict[str, str]] = {
-    BACKENDS: {"sim": "octogym.sim:SimBackend", "bridge": "octogym.bridge.backend:open_bridge"},
+    BACKENDS: {
+        "sim": "octogym.sim:SimBackend",
+        "bridge": "octogym.bridge.backend:open_bridge",
+        "replay": "octogym.bridge.replay:open_replay",
+    },
     POLICIES: {
         "random": "octogym.agents.random:RandomPolicy",
         "static": "octogym.agents.static:StaticPolicy",

@@ -11,7 +11,6 @@ import pytest
 
 numba = pytest.importorskip("numba")
 
-from octogym.cluster import compiled  # noqa: E402
 from octogym.cluster.compiled import DATA, Compiled, cache_folder  # noqa: E402
 
 
@@ -67,17 +66,6 @@ def test_code_that_needs_numba_is_not_kept(source: Path) -> None:
 
     needy = Compiled("room", 2, [source], lambda: room)
     assert needy.call(9, 4) == 4 and not needy.path().exists()
-
-
-def test_where_numba_has_other_insides_it_compiles_as_it_likes(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from numba.core import codegen
-
-    class Other:
-        pass
-
-    monkeypatch.setattr(codegen, "JITCodeLibrary", Other)
-    with compiled._compile_whole_only("half"):
-        assert not vars(Other).get("_finalize_final_module")
 
 
 def test_an_array_s_object_holds_the_address_of_its_data() -> None:
