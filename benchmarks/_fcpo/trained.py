@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._study.kept import folder
+from benchmarks._study.kept import folder, once
 from octogym.agents.fcpo_settings import FcpoSettings
 from octogym.train.checkpoint import POLICY_FILE, STATE_FILE
 from octogym.train.fcpo import HISTORY_FILE, FcpoTraining, train_fcpo
@@ -53,10 +53,7 @@ def fcpo(
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:10]
     out = FOLDER / f"{label}-{digest}"
     files = {seed: out / POLICY_FILE if len(seeds) == 1 else out / f"seed-{seed}" / POLICY_FILE for seed in seeds}
-    if not all(file.exists() for file in files.values()):
-        result = train_fcpo(replace(config, out=out, resume=(out / STATE_FILE).exists()))
-        if not result.finished:
-            raise KeyboardInterrupt
+    once(out, lambda: not train_fcpo(replace(config, out=out, resume=(out / STATE_FILE).exists())).finished)
     return files, read_history(out / HISTORY_FILE)
 
 
@@ -71,28 +68,23 @@ def other(method: str, seeds: Sequence[int], quick: bool, scenario: str = "fcpo-
     files = {}
     for seed in seeds:
         out = FOLDER / f"{method}-{scenario}{'-quick' if quick else ''}" / f"seed-{seed}"
-        file = out / POLICY_FILE
-        if not file.exists():
-            _train_other(method, scenario, seed, out, quick)
-        files[seed] = file
+        once(out, lambda seed=seed, out=out: _train_other(method, scenario, seed, out, quick))
+        files[seed] = out / POLICY_FILE
     return files
 
 
-def _train_other(method: str, scenario: str, seed: int, out: Path, quick: bool) -> None:
+def _train_other(method: str, scenario: str, seed: int, out: Path, quick: bool) -> bool:
+    """Whether it was interrupted."""
     resume = (out / STATE_FILE).exists()
     if method == "bcedge":
         from octogym.train.bcedge import BCEdgeConfig, train_bcedge
 
         short = {"updates": 2} if quick else {}
-        stopped = train_bcedge(BCEdgeConfig(scenario, out, seed=seed, resume=resume, **short)).interrupted
-    else:
-        from octogym.train.ppo import PpoConfig, train_ppo
+        return train_bcedge(BCEdgeConfig(scenario, out, seed=seed, resume=resume, **short)).interrupted
+    from octogym.train.ppo import PpoConfig, train_ppo
 
-        few: dict[str, Any] = {"episodes": 1, "num_envs": 2, "horizon": 100.0}
-        if not quick:
-            # As many windows as FCPO's agents live through.
-            few = {"episodes": 24, "num_envs": 4, "horizon": 300.0, "rollout": 25}
-        config = PpoConfig(scenario, method, out, seed=seed, resume=resume, **few)
-        stopped = train_ppo(config).interrupted
-    if stopped:
-        raise KeyboardInterrupt
+    few: dict[str, Any] = {"episodes": 1, "num_envs": 2, "horizon": 100.0}
+    if not quick:
+        # As many windows as FCPO's agents live through.
+        few = {"episodes": 24, "num_envs": 4, "horizon": 300.0, "rollout": 25}
+    return train_ppo(PpoConfig(scenario, method, out, seed=seed, resume=resume, **few)).interrupted

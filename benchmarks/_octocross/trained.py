@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks._study.kept import folder
+from benchmarks._study.kept import folder, once
 from octogym.scheduler.octocross.fit import FitSettings
 from octogym.train.checkpoint import POLICY_FILE, STATE_FILE
 
@@ -48,10 +48,8 @@ def checkpoint(method: str, scenario: str, seed: int, lesson: Lesson) -> Path:
     what = {"method": method, "scenario": scenario, "seed": seed, "lesson": asdict(lesson)}
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:10]
     out = folder(STUDY) / f"{method}-{scenario}-{seed}-{digest}"
-    file = out / POLICY_FILE
-    if not file.exists() and _train(method, scenario, seed, lesson, out):
-        raise KeyboardInterrupt
-    return file
+    once(out, lambda: _train(method, scenario, seed, lesson, out))
+    return out / POLICY_FILE
 
 
 def _train(method: str, scenario: str, seed: int, lesson: Lesson, out: Path) -> bool:

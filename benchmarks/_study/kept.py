@@ -21,6 +21,17 @@ def folder(study: str) -> Path:
     return Path("runs") / f"benchmarks-{study}"
 
 
+def once(out: Path, train: Callable[[], bool]) -> None:
+    """Train into ``out`` unless that was done; ``train`` says whether it was interrupted, and is then asked again the
+    next time."""
+    done = out / "finished"
+    if done.exists():
+        return
+    if train():
+        raise KeyboardInterrupt
+    done.touch()
+
+
 def kept(
     what: Mapping[str, Any],
     names: Sequence[str],

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._octocross.trained import STUDY
-from benchmarks._study.kept import folder
+from benchmarks._study.kept import folder, once
 from benchmarks._study.report import Said, arguments, figure, interval, table, verdict, write
 from octogym.scheduler.octocross.config import preset
 from octogym.scheduler.octocross.file import read_octocross
@@ -43,19 +43,7 @@ def main(argv: list[str] | None = None) -> int:
             continue
         for run in range(runs):
             out = folder(STUDY) / f"forecast-{kind}-{options.preset}-{steps}-{options.batch}-{run}"
-            if not (out / POLICY_FILE).exists():
-                settings = FitSettings(steps=steps, batch=options.batch)
-                training = OctoCrossTraining(
-                    None,
-                    series=(kind,),
-                    preset=options.preset,
-                    settings=settings,
-                    seed=run,
-                    out=out,
-                    resume=(out / STATE_FILE).exists(),
-                )
-                if train_octocross(training).interrupted:
-                    raise KeyboardInterrupt
+            once(out, lambda kind=kind, run=run, out=out: train(kind, run, out, options.preset, steps, options.batch))
             model = read_octocross(out / POLICY_FILE)
             for one in series:
                 ours, last = forecast_errors(model.model, one, one.split.test, model.ids)
@@ -74,6 +62,20 @@ def main(argv: list[str] | None = None) -> int:
         write(options.json, "forecast", options.quick, settings, found, verdicts, [shown])
         plot(found, options.json)
     return 0
+
+
+def train(kind: str, run: int, out: Path, preset_name: str, steps: int, batch: int) -> bool:
+    """Whether it was interrupted."""
+    training = OctoCrossTraining(
+        None,
+        series=(kind,),
+        preset=preset_name,
+        settings=FitSettings(steps=steps, batch=batch),
+        seed=run,
+        out=out,
+        resume=(out / STATE_FILE).exists(),
+    )
+    return train_octocross(training).interrupted
 
 
 def _cells(content: dict[str, Any]) -> list[str]:
