@@ -38,10 +38,11 @@ def _types_remembered() -> Iterator[None]:
     it is asked once for each operation and types of its arguments."""
     try:
         from numba.core import types
-        from numba.core.types.functions import BaseFunction
+        from numba.core.types import functions
 
-        ask: Any = vars(BaseFunction)["get_call_type"]
-        unliteral: Any = types.unliteral
+        owner: Any = functions.BaseFunction
+        ask: Any = vars(owner)["get_call_type"]
+        unliteral: Any = vars(types)["unliteral"]
     except (ImportError, AttributeError, KeyError):
         yield
         return
@@ -62,11 +63,11 @@ def _types_remembered() -> Iterator[None]:
                 asked.append((self, context))
         return signature
 
-    BaseFunction.get_call_type = get_call_type
+    owner.get_call_type = get_call_type
     try:
         yield
     finally:
-        BaseFunction.get_call_type = ask
+        owner.get_call_type = ask
 
 
 @contextmanager

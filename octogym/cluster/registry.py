@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Dict, Union
 
 from octogym.cluster.backend import Backend, Policy
+from octogym.cluster.errors import ScenarioError
 from octogym.cluster.loading import load_scenario
-from octogym.cluster.loading.document import label_of, parse_toml
+from octogym.cluster.loading.document import choices, label_of, parse_toml
 from octogym.cluster.names import BACKENDS, POLICIES, load_name, names, scenario_files
 from octogym.cluster.scenario import Scenario
 
-__all__ = ["backends", "load_scenario", "make_backend", "make_policy", "policies", "scenarios"]
+__all__ = ["backends", "is_backend_file", "load_scenario", "make_backend", "make_policy", "policies", "scenarios"]
+
+#: Files that stand for a backend: suffix -> its name, and the argument that takes the file.
+_FILES = {".toml": ("bridge", "rack"), ".parquet": ("replay", "file")}
 
 
 def scenarios() -> Dict[str, str]:
@@ -45,12 +50,26 @@ def make_policy(name: str, **settings: Any) -> Policy:
     return make(argument, **settings) if colon else make(**settings)
 
 
-def make_backend(name: str, scenario: Union[str, Scenario], num_envs: int = 1, **settings: Any) -> Backend:
-    """A backend by name on a scenario (or the name or file of one).
+def make_backend(name: str, scenario: Union[str, Scenario, None] = None, num_envs: int = 1, **settings: Any) -> Backend:
+    """A backend by name on a scenario (or the name or file of one), the rack of a rack file (``*.toml``), or a recorded
+    run (``*.parquet``).
+
+    Such a file names its scenario; one that is given here stands in its place.
 
     Raises:
-        ScenarioError: no such backend or scenario.
+        ScenarioError: no such backend or scenario; a name without a scenario.
     """
-    if not isinstance(scenario, Scenario):
+    if isinstance(scenario, str):
         scenario = load_scenario(scenario)
-    return load_name(BACKENDS, name)(scenario, num_envs=num_envs, **settings)
+    if is_backend_file(name):
+        backend, argument = _FILES[Path(name).suffix]
+        return load_name(BACKENDS, backend)(scenario, num_envs=num_envs, **{argument: name}, **settings)
+    make = load_name(BACKENDS, name)
+    if scenario is None:
+        raise ScenarioError(f"backend {name}", "scenario", None, choices("", scenarios()))
+    return make(scenario, num_envs=num_envs, **settings)
+
+
+def is_backend_file(backend: str) -> bool:
+    """Whether a backend's name is that of a file which names its scenario: a rack file or a recorded run."""
+    return Path(backend).suffix in _FILES

@@ -1,0 +1,213 @@
+"""What a node does in each window: count it, apply the decision that names it, tell what it knows at its end."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple, Optional, Protocol, Sequence, Tuple
+
+import numpy as np
+
+from octogym.bridge.protocol import messages as m
+from octogym.bridge.protocol.clock import WindowClock
+from octogym.bridge.protocol.deployment import Deployment
+from octogym.bridge.protocol.errors import ProtocolError
+from octogym.bridge.protocol.histograms import HistogramSender
+from octogym.bridge.protocol.rows import DecisionReader, DecisionRows, ObsRows, obs_layout
+from octogym.bridge.protocol.tables import pack, unpack
+from octogym.bridge.protocol.validity import Validity
+from octogym.cluster.settings import KEEP
+from octogym.cluster.telemetry import BY_SAFE
+
+Send = Callable[[Any, Optional[bytes]], None]
+
+
+class NodeHost(Protocol):
+    """What a device does. Nothing here may block: everything runs within the session's loop."""
+
+    def deploy(self, deployment: Deployment) -> bool:
+        """Run this instead of what ran before, or was being made ready. False: it takes time, and
+        `NodeMachine.deployed` will be called.
+
+        Raises:
+            DeployError: it cannot.
+        """
+
+    def peers(self, peers: Sequence[m.Peer]) -> None:
+        """The devices that may be sent to, all of them."""
+
+    def reset(self, seed: int) -> None:
+        """Drain, take the initial settings and shares, count from zero."""
+
+    def apply(self, rows: DecisionRows, window: int) -> None:
+        """Set what `rows` does not keep, now. The caller keeps no reference."""
+
+    def safe(self, instances: np.ndarray) -> None:
+        """bool [S]: their settings have expired; each falls to its onboard agent, or to its safe settings."""
+
+    def local(self, routes: np.ndarray) -> None:
+        """bool [R]: their shares have expired; their groups fall to the first route."""
+
+    def snapshot(self, window: int) -> ObsRows:
+        """Everything as it stands now, at the end of `window`. The caller keeps no reference."""
+
+
+class _Held(NamedTuple):
+    act: m.Act
+    rows: DecisionRows
+
+
+class Windows:
+    """The windows of one deployment. An epoch begins with `begin`, its windows with `start`.
+
+    Args:
+        send: takes a message and its payload for the host.
+    """
+
+    def __init__(self, deployment: Deployment, node: NodeHost, send: Send) -> None:
+        self._deployment, self._node, self._send = deployment, node, send
+        self._reader, self._layout = DecisionReader(deployment), obs_layout(deployment)
+        self._bins = HistogramSender(2 * len(deployment.instances) * deployment.bins)
+        self._agents = np.array([spec.control == "agent" for spec in deployment.instances], bool)
+        self._validity = Validity(deployment)
+        self._fresh = False
+        self.begin(0, 0)
+
+    def begin(self, session: int, epoch: int) -> None:
+        """A new epoch: no window is counted until `start`. What is in force stays, and so does its validity."""
+        self._session, self._epoch = session, epoch
+        self.clock: Optional[WindowClock] = None
+        self._held: Optional[_Held] = None
+        self._observed_ns: Optional[int] = None
+        self._act_seq, self._act_code = 0, ("", "")
+        self._obs_seq = self._seen = 0
+        self._heard = self._acted = -1
+        self._bins.forget()
+
+    def reset(self, now: int) -> None:
+        """The device has begun to count from zero, with its initial settings."""
+        self._validity.begin(now)
+        self._fresh = True
+
+    def start(self, window: int, begins_ns: int) -> None:
+        """`window` begins at `begins_ns`. A later call replaces an earlier one."""
+        self.clock = WindowClock(window, begins_ns, self._deployment.period_ns)
+        self._observed_ns = None
+        if self._fresh:
+            # The initial settings count as stated in the window before.
+            self._validity.begin(begins_ns - self._deployment.period_ns)
+            self._fresh = False
+
+    def fall(self) -> None:
+        """No host any more: safe settings and local shares at once."""
+        self._validity.forget()
+        self._node.safe(np.ones(len(self._deployment.instances), bool))
+        self._node.local(np.ones(len(self._deployment.routes), bool))
+
+    @property
+    def next_ns(self) -> int:
+        """When `advance` is due."""
+        due = self._validity.next_ns
+        return due if self.clock is None else min(due, self.clock.tick_ns)
+
+    def advance(self, now: int) -> None:
+        """Count the windows that have ended; let expire what has expired."""
+        clock = self.clock
+        if clock is not None:
+            ended = clock.advance(now)
+            if ended:
+                self._observe(now, clock.window - 1, ended)
+                self._unhold(clock)
+        if now >= self._validity.next_ns:
+            instances, routes = self._validity.end(now)
+            if instances.any():
+                self._node.safe(instances)
+            if routes.any():
+                self._node.local(routes)
+
+    def act(self, act: m.Act, payload: bytes) -> None:
+        """A decision of this epoch.
+
+        Raises:
+            ProtocolError: it makes no sense; whatever is merely late or early is answered.
+        """
+        clock = self.clock
+        if clock is None or act.seq < self._act_seq:
+            raise ProtocolError("order", f"decision {act.seq} after {self._act_seq}, or before the start")
+        if act.seq == self._act_seq:
+            self._send(m.Ack(self._session, self._epoch, act.seq, *self._act_code), None)
+            return
+        self._act_seq = act.seq
+        over = max(clock.window, self._heard)
+        if act.window < over:
+            self._ack(act.seq, "late", f"window {act.window}; now {over}")
+        elif act.window > clock.window + 1:
+            self._ack(act.seq, "early", f"window {act.window}; now {clock.window}")
+        else:
+            try:
+                held = _Held(act, self._reader.read(unpack(act.tables, payload)))
+            except ProtocolError as error:
+                self._ack(act.seq, "invalid", str(error))
+                raise
+            if act.window == clock.window:
+                self._apply(held, clock)
+            else:
+                self._held = held
+                self._ack(act.seq, "held", "")
+
+    def ping(self, now: int, ping: m.Ping) -> Tuple[int, int]:
+        """What a Ping of this epoch tells. Returns window and tick for the Pong."""
+        self._heard = max(self._heard, ping.window)
+        self._seen = max(self._seen, min(ping.seen, self._obs_seq))
+        if self.clock is None:
+            return -1, 0
+        if ping.tick_ns:
+            self.clock.correct(ping.window, ping.tick_ns)
+        return self.clock.window, self.clock.tick_ns
+
+    def _observe(self, now: int, window: int, ended: int) -> None:
+        rows = self._node.snapshot(window)
+        self._obs_seq += 1
+        index, count = self._bins.pack(rows.histograms, self._obs_seq, self._seen)
+        sparse = {"hist_index": index, "hist_count": count}
+        tables, payload = pack({name: sparse[name] if name in sparse else getattr(rows, name) for name in self._layout})
+        first = self._observed_ns is None
+        obs = m.Obs(
+            self._session,
+            self._epoch,
+            self._obs_seq,
+            window,
+            windows=ended - 1 if first else ended,
+            window_ns=0 if self._observed_ns is None else now - self._observed_ns,
+            t_ns=now,
+            heard=self._heard,
+            acted_window=self._acted,
+            safe=bool((rows.flags[1] == BY_SAFE).any()),
+            tables=tables,
+        )
+        self._observed_ns = now
+        self._send(obs, payload)
+
+    def _unhold(self, clock: WindowClock) -> None:
+        held = self._held
+        if held is None:
+            return
+        self._held = None
+        if held.act.window == clock.window:
+            self._apply(held, clock)
+        else:
+            self._ack(held.act.seq, "late", "its window passed while the node did not run")
+
+    def _apply(self, held: _Held, clock: WindowClock) -> None:
+        rows = held.rows
+        if self._agents.any() and not held.act.override:
+            rows = rows.copy()
+            rows.settings[1:, self._agents] = KEEP
+            rows.timeout_ns[self._agents] = KEEP
+        self._node.apply(rows, clock.window)
+        self._validity.state(rows, clock.tick_ns - clock.period_ns)
+        self._acted = clock.window
+        self._ack(held.act.seq, "", "")
+
+    def _ack(self, seq: int, code: str, text: str) -> None:
+        if seq == self._act_seq:
+            self._act_code = (code, text[:1000])
+        self._send(m.Ack(self._session, self._epoch, seq, code, text[:1000]), None)

@@ -1,0 +1,179 @@
+"""The host's session: sockets and protocol in a thread of their own, which no policy can stop."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+from octogym.bridge.protocol.host import HostMachine
+from octogym.bridge.sockets import HostSockets
+from octogym.cluster.errors import OctoGymError
+
+CONTROL = "control"
+_MS = 1_000_000
+#: The thread looks up at least this often, for keys that were revoked.
+_AT_LEAST_MS = 100
+#: How long the thread lets another one go first that has what it waited for.
+_FIRST_S = 0.001
+#: Messages that are read before anything else is done.
+_AT_ONCE = 256
+
+
+class SessionEnded(OctoGymError, RuntimeError):
+    """The session's thread has ended; its cause is the exception's."""
+
+
+class Admits(Protocol):
+    """Who may connect, and whether that has changed."""
+
+    @property
+    def devices(self) -> Mapping[bytes, str]:
+        """Public key -> device."""
+
+    def __contains__(self, public: bytes) -> bool: ...
+
+    def refresh(self) -> bool:
+        """Look again; whether anything has changed."""
+
+
+class HostSession:
+    """Runs `machine` over `sockets`. Everybody else speaks to the machine within `machine_now()`.
+
+    Args:
+        machine: the host's half of the protocol.
+        sockets: listening already, on the channel "control"; the session closes them.
+        admits: who may connect.
+    """
+
+    def __init__(self, machine: HostMachine, sockets: HostSockets, admits: Admits) -> None:
+        self._machine, self._sockets, self._admits = machine, sockets, admits
+        self._changed = threading.Condition()
+        self._wake_out, self._wake_in = os.pipe()
+        os.set_blocking(self._wake_in, False)
+        os.set_blocking(self._wake_out, False)
+        self._known = dict(admits.devices)
+        self._stop = False
+        #: What another thread waits for: it is not woken before.
+        self._enough: Callable[[HostMachine], bool] | None = None
+        self._problem: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="octogym-host", daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def machine_now(self, wake: bool = True) -> Iterator[tuple[HostMachine, int]]:
+        """The machine and the time now, for a moment: the sockets wait meanwhile. `wake`: it may have things to send.
+
+        Raises:
+            SessionEnded: the thread is gone.
+        """
+        with self._changed:
+            self._check()
+            yield self._machine, time.monotonic_ns()
+        if wake:
+            self._wake()
+
+    def wait(self, until_ns: int, enough: Callable[[HostMachine], bool] | None = None) -> None:
+        """Wait until `until_ns` of the monotonic clock, or until `enough` holds. For one thread at a time.
+
+        Raises:
+            SessionEnded: the thread is gone.
+        """
+        with self._changed:
+            self._enough = enough
+            try:
+                while True:
+                    self._check()
+                    left_ns = until_ns - time.monotonic_ns()
+                    if left_ns <= 0 or (enough is not None and enough(self._machine)):
+                        return
+                    self._changed.wait(left_ns / 1e9)
+            finally:
+                self._enough = None
+
+    def close(self) -> None:
+        """Say good-bye, stop the thread, close the sockets."""
+        if self._wake_in < 0:
+            return
+        with self._changed:
+            self._machine.bye(time.monotonic_ns(), "the host ends")
+            self._stop = True
+        self._wake()
+        self._thread.join()
+        os.close(self._wake_out)
+        os.close(self._wake_in)
+        self._wake_out = self._wake_in = -1
+
+    # --- the thread -------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._sockets.poller.register(self._wake_out, 1)
+            while not self._stop:
+                with self._changed:
+                    due_ns = self._machine.deadline_ns()
+                left_ms = -(-(due_ns - time.monotonic_ns()) // _MS)
+                self._sockets.poller.poll(max(0, min(_AT_LEAST_MS, left_ms)))
+                self._drain()
+                with self._changed:
+                    self._hear()
+                    if self._enough is not None and self._enough(self._machine):
+                        # Whoever steps the rack comes first; what is due can wait for so long.
+                        self._changed.notify_all()
+                        self._changed.wait(_FIRST_S)
+                    self._speak()
+        except BaseException as error:  # whoever waits for this thread must hear of it
+            self._problem = error
+        finally:
+            with self._changed:
+                self._stop = True
+                self._changed.notify_all()
+            self._sockets.close()
+
+    def _hear(self) -> None:
+        machine, sockets, now = self._machine, self._sockets, time.monotonic_ns()
+        if self._admits.refresh():
+            self._admit(now)
+        sockets.answer_door(now)
+        for channel, key in sockets.lost():
+            if channel == CONTROL:
+                machine.link(now, key, False)
+        for _ in range(_AT_ONCE):
+            message = sockets.receive(CONTROL)
+            if message is None:
+                break
+            machine.receive(time.monotonic_ns(), *message)
+
+    def _speak(self) -> None:
+        machine, sockets = self._machine, self._sockets
+        machine.tick(time.monotonic_ns())
+        for key, frames in machine.outbox():
+            if not sockets.send(CONTROL, key, frames) and not sockets.connected(CONTROL, key):
+                machine.link(time.monotonic_ns(), key, False)
+
+    def _admit(self, now_ns: int) -> None:
+        """Tell everybody who may connect from now on."""
+        allowed = self._admits.devices
+        for key in set(self._known) - set(allowed):
+            self._machine.revoke(now_ns, key)
+            self._sockets.forget(key)
+        for key in set(allowed) - set(self._known):
+            self._machine.allow(now_ns, key, allowed[key])
+        self._known = dict(allowed)
+
+    def _drain(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self._wake_out, 4096)
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # full: it is awake
+            os.write(self._wake_in, b"!")
+
+    def _check(self) -> None:
+        if self._problem is not None:
+            raise SessionEnded("the bridge's session has ended") from self._problem
+        if self._stop:
+            raise SessionEnded("the bridge's session is closed")

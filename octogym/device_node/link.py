@@ -1,0 +1,77 @@
+"""A node's sockets to its host."""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional
+
+from octogym.bridge.protocol.keyfile import KeyPair
+from octogym.cluster.errors import MissingExtra
+
+#: Silence after which the transport gives a connection up and makes another.
+HEARTBEAT_MS, GIVE_UP_MS = 100, 400
+#: Messages that wait for a host that does not read them. What is older is of no use to it.
+WAITING = 16
+#: Messages that wait here to be read. Where they fill up, ZeroMQ reads no more, not even its own heartbeats, and libzmq
+#: 4.3 may abort the process when the other side then leaves (libzmq issues 3937, 4767, 4841): never to be reached.
+UNREAD = 4096
+#: How long the last word (Bye) may take when the node leaves.
+LINGER_MS = 200
+
+
+def load_zmq() -> Any:
+    """The module `zmq`; MissingExtra where pyzmq is not installed."""
+    try:
+        import zmq
+    except ModuleNotFoundError:
+        raise MissingExtra("node", "pyzmq") from None
+    return zmq
+
+
+class HostLink:
+    """A DEALER that finds its host by address and knows it by its key; connects again by itself.
+
+    Args:
+        context: a `zmq.Context`.
+        address: the host's, tcp://HOST:PORT.
+        pair: the node's own keys.
+        host: the host's public key; None for a plain socket, on this machine only.
+        max_bytes: largest frame that is read.
+    """
+
+    def __init__(self, context: Any, address: str, pair: KeyPair, host: Optional[bytes], max_bytes: int) -> None:
+        self._zmq = zmq = load_zmq()
+        self.socket = context.socket(zmq.DEALER)
+        self.socket.linger = 0
+        self.socket.sndhwm, self.socket.rcvhwm = WAITING, UNREAD
+        self.socket.maxmsgsize = max_bytes
+        # Nothing waits for a connection that is not there: what is said is for now.
+        self.socket.immediate = True
+        self.socket.ipv6 = "[" in address
+        self.socket.heartbeat_ivl, self.socket.heartbeat_timeout = HEARTBEAT_MS, GIVE_UP_MS
+        self.socket.heartbeat_ttl = GIVE_UP_MS
+        self.socket.reconnect_ivl, self.socket.reconnect_ivl_max = 100, 1000
+        if host is None:
+            self.socket.routing_id = b"k" + pair.public
+        else:
+            self.socket.curve_serverkey = host
+            self.socket.curve_publickey, self.socket.curve_secretkey = pair.public, pair.secret
+        self.socket.connect(address)
+
+    def receive(self) -> Optional[List[bytes]]:
+        """The next message; None if there is none."""
+        try:
+            return list(self.socket.recv_multipart(self._zmq.NOBLOCK))
+        except self._zmq.Again:
+            return None
+
+    def send(self, frames: List[bytes]) -> bool:
+        """Hand a message to the connection; False if there is none, or it takes nothing more."""
+        try:
+            self.socket.send_multipart(frames, self._zmq.NOBLOCK)
+        except self._zmq.Again:
+            return False
+        return True
+
+    def close(self, last_word: bool = False) -> None:
+        """Close the socket; what is on its way gets a moment if it is a last word."""
+        self.socket.close(LINGER_MS if last_word else 0)

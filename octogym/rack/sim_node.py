@@ -1,0 +1,78 @@
+"""A device of a simulated rack: what the node's session asks of a device, answered by the world."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from octogym.bridge.protocol.deployment import Deployment
+from octogym.bridge.protocol.errors import DeployError
+from octogym.bridge.protocol.messages import Peer
+from octogym.bridge.protocol.rows import COUNTERS, CUMULATIVE, HELD, RESULTS, STATE, DecisionRows, ObsRows
+from octogym.rack.world import World
+
+
+class SimNode:
+    """`NodeHost` over one device of a `World`.
+
+    Settings and shares that expire are left to the simulator, whose rule of validity is the node's own.
+    """
+
+    def __init__(self, world: World, device: str) -> None:
+        self.world, self.device = world, device
+        #: Seed of a reset that has been asked for; whoever owns the session calls `begin`.
+        self.asked: int | None = None
+        self._deployment: Deployment | None = None
+        self._base: ObsRows | None = None
+
+    def deploy(self, deployment: Deployment) -> bool:
+        known = [instance.id for instance in self.world.cluster.instances]
+        for spec in deployment.instances:
+            if not 0 <= spec.index < len(known) or known[spec.index] != spec.id:
+                raise DeployError("placement", f"{spec.id} is not in {self.world.scenario.name}, which runs here")
+        if deployment.device != self.device:
+            raise DeployError("device", f"a deployment of {deployment.device}; this is {self.device}")
+        self._deployment = deployment
+        return True
+
+    def peers(self, peers: Sequence[Peer]) -> None:
+        """Requests cross between devices within the simulator."""
+
+    def reset(self, seed: int) -> None:
+        self.asked = seed
+
+    def begin(self, episode: Hashable, seed: int) -> None:
+        """The episode that `reset` asked for. Where it runs already this node is new in it, and counts from zero."""
+        assert self._deployment is not None
+        self.asked = None
+        self.world.reset(episode, seed)
+        base = self.world.read(self._deployment)
+        # What the device holds now has come to the new process, whose predecessor's it was and is lost with it.
+        base.counters[COUNTERS.index("arrived")] -= base.state[STATE.index("in_stage")]
+        base.results[RESULTS.index("generated")] -= base.held[HELD.index("in_flight")]
+        self._base = base
+
+    @property
+    def present(self) -> bool:
+        """Whether the scenario has the device there."""
+        return self.world.present(self.device)
+
+    def apply(self, rows: DecisionRows, window: int) -> None:
+        assert self._deployment is not None
+        self.world.apply(self._deployment, rows)
+
+    def safe(self, instances: np.ndarray) -> None:
+        """The simulator lets settings expire by the same rule."""
+
+    def local(self, routes: np.ndarray) -> None:
+        """The simulator lets shares expire by the same rule."""
+
+    def snapshot(self, window: int) -> ObsRows:
+        assert self._deployment is not None
+        self.world.end(window)
+        rows = self.world.read(self._deployment)
+        if self._base is not None:
+            for name in (*CUMULATIVE, "histograms"):
+                getattr(rows, name)[...] -= getattr(self._base, name)
+        return rows

@@ -1,0 +1,151 @@
+"""A simulated rack behind real sockets."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+pytest.importorskip("zmq")
+
+from octogym.cluster.decision import Decision
+from octogym.cluster.registry import load_scenario, make_policy
+from octogym.cluster.runner import Runner
+from octogym.cluster.telemetry import BY_SAFE, Telemetry
+from octogym.rack.faults import Fault, FaultError
+from octogym.rack.up import RackError, simulated_rack
+from octogym.sim import SimBackend
+
+
+@pytest.fixture(scope="module")
+def scenario():
+    return load_scenario("traffic-2")
+
+
+@pytest.mark.parametrize("policy", ["rate-rule", "random"])
+def test_a_policy_decides_alike_over_the_simulator_and_over_a_rack(scenario, policy):
+    """Also what it sees is the same, so every decision after it is."""
+
+    def play(backend):
+        return [
+            (window.decision.copy(), window.telemetry.copy())
+            for window in Runner(backend, make_policy(policy)).windows(8, seed=3)
+        ]
+
+    wanted = play(SimBackend(scenario))
+    with simulated_rack(scenario, speed=5) as rack:
+        found = play(rack)
+        assert rack.tally.late_steps == 0 and not rack.tally.faults
+    for k, ((ours, seen), (theirs, simulated)) in enumerate(zip(found, wanted, strict=True)):
+        for name in Decision.FIELDS:
+            np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), err_msg=f"{name}, window {k}")
+        for field in fields(Telemetry):
+            here, there = getattr(seen, field.name), getattr(simulated, field.name)
+            np.testing.assert_array_equal(here, there, err_msg=f"{field.name}, window {k}")
+
+
+def test_without_curve_on_this_machine(scenario):
+    with simulated_rack(scenario, speed=20, curve=False) as rack:
+        rack.reset(0)
+        assert rack.step(Decision.keep(rack.cluster)).valid.all()
+
+
+def play(rack, windows):
+    """Per window: telemetry, facts by device, seconds that the step took."""
+    rack.reset(0)
+    decision = Decision.keep(rack.cluster)
+    for k in range(windows):
+        decision.batch[:] = 1 + k % 2
+        begin = time.monotonic()
+        t = rack.step(decision)
+        yield t, rack.facts, time.monotonic() - begin
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [("stuck", "STALE"), ("cut", "LINK_DOWN"), ("restart", "LINK_DOWN")], ids=lambda value: value
+)
+def test_a_fault_of_one_node_is_seen_at_once_stops_nobody_and_heals(scenario, kind, code):
+    cluster = scenario.cluster
+    mine = np.array([cluster.devices[instance.device].id == "cam-1" for instance in cluster.instances])
+    totals, seen, longest = np.zeros(cluster.S, np.int64), [], 0.0
+    with simulated_rack(scenario, speed=2, faults=[Fault(kind, "cam-1", 2.2, 3)]) as rack:
+        for t, facts, seconds in play(rack, 12):
+            longest = max(longest, seconds)
+            totals += t.arrived[0]
+            seen.append((t.valid[0, mine].all(), facts["cam-1"].fault, rack.agent_facts()["window_s"][0]))
+            if not t.valid[0, mine].any():
+                assert not t.arrived[0, mine].any() and t.age_ns[0, mine].min() > 0.4e9
+            np.testing.assert_array_equal(totals, t.total_arrived[0])
+            fates = t.total_on_time_results + t.total_late + t.total_dropped + t.total_missed + t.total_lost_results
+            np.testing.assert_array_equal(t.total_generated, fates + t.in_flight)
+            assert (t.total_arrived >= t.total_completed).all()
+        assert rack.tally.faults[code] >= 1
+    # At 2.2 s the third window runs: its report, or the one after it, is the first to be missing.
+    heard = [whole for whole, _, _ in seen]
+    assert heard[0] and not all(heard[2:5]) and heard[-1]
+    assert code in {fault for _, fault, _ in seen[2:5]}
+    # What came meanwhile comes with the first report after it, which says how long it is about.
+    back = max(k for k, whole in enumerate(heard) if not whole) + 1
+    assert seen[back][2][mine].min() > 0.9
+    assert longest < 0.5 + 0.125 + 0.5  # the period, the grace, and a busy machine
+
+
+def test_a_step_that_comes_late_covers_the_windows_that_it_missed(scenario):
+    with simulated_rack(scenario, speed=4) as rack:
+        rack.reset(0)
+        keep = Decision.keep(rack.cluster)
+        before = rack.step(keep)
+        t_ns, arrived = int(before.t_ns[0]), before.total_arrived.copy()
+        time.sleep(0.8)
+        t = rack.step(keep)
+        assert rack.tally.late_steps == 1 and rack.tally.skipped >= 3
+        assert t.window_ns[0] == t.t_ns[0] - t_ns == (1 + rack.tally.skipped) * 1e9
+        np.testing.assert_array_equal(t.arrived, t.total_arrived - arrived)
+        assert rack.step(keep).window_ns[0] == 1e9
+
+
+def test_devices_whose_host_is_gone_fall_to_their_safe_settings(scenario):
+    with simulated_rack(scenario, speed=4) as rack:
+        rack.reset(0)
+        rack.step(Decision.keep(rack.cluster))
+        time.sleep(1.5)  # six windows without a word, of which four are enough
+        assert (rack.step(Decision.keep(rack.cluster)).set_by == BY_SAFE).all()
+
+
+def test_an_episode_begins_anew(scenario):
+    with simulated_rack(scenario, speed=3) as rack:
+        first = [rack.reset(7).copy(), *(rack.step(Decision.keep(rack.cluster)).copy() for _ in range(2))]
+        again = [rack.reset(7).copy(), *(rack.step(Decision.keep(rack.cluster)).copy() for _ in range(2))]
+        other = rack.reset()
+        assert other.t_ns[0] == 0 and not other.total_arrived.any()
+    for one, two in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.total_arrived, two.total_arrived)
+        np.testing.assert_array_equal(one.t_ns, two.t_ns)
+
+
+def test_what_a_rack_cannot_do_is_said(scenario):
+    with pytest.raises(RackError, match=r"speed = 0; allowed: above 0, up to 200"), simulated_rack(scenario, speed=0):
+        pass
+    with simulated_rack(scenario, speed=20) as rack:
+        with pytest.raises(RuntimeError, match="before reset"):
+            rack.step(Decision.keep(rack.cluster))
+        for bad in ({"seed": -1}, {"seed": [1, 2]}, {"mask": np.array([False])}, {"options": {"trace_offset_s": 3}}):
+            with pytest.raises(ValueError, match=r"seed|mask|options"):
+                rack.reset(**bad)
+        wrong = Decision.keep(rack.cluster)
+        wrong.batch[0, 0] = 10_000
+        rack.reset(0)
+        with pytest.raises(ValueError, match="batch"):
+            rack.step(wrong)
+
+
+@pytest.mark.parametrize(
+    "text", ["cut", "cut:cam-1", "cut:cam-1@3", "bang:cam-1@3+1", "cut:cam-9@3+1", "cut:cam-1@-3+1"]
+)
+def test_a_fault_is_read_or_refused(text):
+    assert Fault.parse("cut:cam-1@3+1.5", ["cam-1"]) == Fault("cut", "cam-1", 3, 1.5)
+    with pytest.raises(FaultError, match="expected"):
+        Fault.parse(text, ["cam-1"])
