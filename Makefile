@@ -12,7 +12,7 @@ RUN_ARGS    ?= fcpo-testbed --compare random,static,tuned-static,rate-rule
 # FCPO's agents and OctoCross on one rack: a short training under the shipped OctoCross, then each alone and both.
 RACK   ?= campus-16-rack
 AGENTS := runs/$(RACK)-agents
-OFFLOAD := octocross:campus,plus
+OFFLOAD := octocross:campus
 
 VENV   := .venv
 BIN    := $(VENV)/bin

@@ -67,9 +67,9 @@ def main(argv: list[str] | None = None) -> int:
     chosen = {
         "none": lambda run: "none",
         "distream-offload": lambda run: policy("distream-offload", "campus-16", run, lesson),
+        "octocross,published": lambda run: policy("octocross,published", "campus-16", run, lesson),
         "octocross": lambda run: policy("octocross", "campus-16", run, lesson),
-        "octocross,plus": lambda run: policy("octocross,plus", "campus-16", run, lesson),
-        "octocross,plus trained on 8": lambda run: policy("octocross,plus", "campus-8", run % 2, lesson),
+        "octocross trained on 8": lambda run: policy("octocross", "campus-8", run % 2, lesson),
     }
     found: dict[str, Any] = {}
     for label, name_of in chosen.items():
@@ -122,13 +122,13 @@ def share(good: np.ndarray, asked: np.ndarray) -> float:
 
 
 def claims(found: dict[str, Any]) -> list[dict[str, Any]]:
-    new, old = found["octocross,plus trained on 8"], found["octocross,plus"]
+    new, old = found["octocross trained on 8"], found["octocross"]
     phases = [phase for _, _, phase in PHASES[1:]]
     apart = [float(np.mean(old[p]) - np.mean(new[p])) for p in phases]
     mean = {label: float(np.mean([np.mean(rows[p]) for p in phases])) for label, rows in found.items()}
     return [
         verdict(
-            "goes on through arrivals and departures: octocross,plus serves more than none and Distream in every phase",
+            "goes on through arrivals and departures: octocross serves more than none and Distream in every phase",
             "yes (Fig. 8, no number)",
             "; ".join(f"{label} {100 * value:.1f} %" for label, value in mean.items()),
             all(

@@ -36,8 +36,8 @@ from octogym.agents.fcpo_settings import FcpoSettings
 SCENARIO = "campus-16-rack"
 #: The same devices and cameras: OctoCross learns there.
 TRAINED_ON = "campus-16"
-BOTH = "fcpo-plus under octocross,plus"
-ALONE = ("fcpo-plus", "octocross,plus")
+BOTH = "fcpo-plus under octocross"
+ALONE = ("fcpo-plus", "octocross")
 
 
 def policies(runs: int, episodes: int, lesson: Lesson) -> dict[str, Callable[[int], str]]:
@@ -45,7 +45,7 @@ def policies(runs: int, episodes: int, lesson: Lesson) -> dict[str, Callable[[in
     files, _ = fcpo_trained.fcpo(
         "fcpo-plus-rack", range(runs), episodes, plus, SCENARIO, name="fcpo-plus", federated=False
     )
-    shares = [policy("octocross,plus,shares", TRAINED_ON, run, lesson) for run in range(runs)]
+    shares = [policy("octocross,shares", TRAINED_ON, run, lesson) for run in range(runs)]
     under = {}
     for run in range(runs):
         beside = {"name": "fcpo-plus", "federated": False, "beside": (shares[run],)}
@@ -53,9 +53,9 @@ def policies(runs: int, episodes: int, lesson: Lesson) -> dict[str, Callable[[in
     return {
         "none": lambda run: "none",
         "fcpo-plus": lambda run: f"fcpo-plus:{files[run]}",
+        "octocross,published": lambda run: policy("octocross,published", TRAINED_ON, run, lesson),
         "octocross": lambda run: policy("octocross", TRAINED_ON, run, lesson),
-        "octocross,plus": lambda run: policy("octocross,plus", TRAINED_ON, run, lesson),
-        "fcpo-plus + octocross,plus, each trained alone": lambda run: f"fcpo-plus:{files[run]}+{shares[run]}",
+        "fcpo-plus + octocross, each trained alone": lambda run: f"fcpo-plus:{files[run]}+{shares[run]}",
         BOTH: lambda run: f"fcpo-plus:{under[run]}+{shares[run]}",
     }
 

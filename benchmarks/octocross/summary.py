@@ -16,8 +16,8 @@ HEAD = """# OctoCross: what the paper claims, and what we find
 
 Written by `python benchmarks/octocross/summary.py` from the results in this folder; every section names its command.
 All on the simulator, with synthetic profiles (docs/scenarios.md) and, where they are, the measured traces. Intervals
-are 95 % over runs (a run: a training seed and its own workloads). `octocross` decides as published, `octocross,plus` by
-our rule on the same model (docs/octocross.md).
+are 95 % over runs (a run: a training seed and its own workloads). `octocross` decides by our
+rule, `octocross,published` by the paper's on the same model (docs/octocross.md).
 
 A throughput gain of 4 to 5.8 times is no matter of moving work alone: the pool of all devices holds 1.2 to 1.5 times
 what fits locally (the pooling bound, drawn in the plot of table2). It comes from collapse: a node that gets a little

@@ -141,7 +141,7 @@ def test_others_may_decide_beside_the_agents(tmp_path: Path) -> None:
     rack = load_scenario("campus-16-rack", traces="synthetic", split="train")
     config = replace(QUICK, scenario=rack, federated=False, seeds=(3,), episodes=1)
     alone = train_fcpo(replace(config, out=tmp_path / "alone"))
-    under = replace(config, beside=("octocross:campus,plus,shares",))
+    under = replace(config, beside=("octocross:campus,shares",))
     both = train_fcpo(replace(under, out=tmp_path / "both"))
     again = train_fcpo(replace(under, out=tmp_path / "again"))
     assert same_file(both.files[3], again.files[3]) and not same_file(both.files[3], alone.files[3])

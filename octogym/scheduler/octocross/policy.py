@@ -5,7 +5,7 @@ from __future__ import annotations
 from octogym.scheduler.errors import SchedulerError
 from octogym.scheduler.octocross.decider import OctoCrossDecider
 from octogym.scheduler.octocross.file import read_octocross
-from octogym.scheduler.octocross.rule import RULES
+from octogym.scheduler.octocross.rule import DEFAULT, RULES
 from octogym.scheduler.octocross.shipped import SHIPPED, checkpoint_file
 from octogym.scheduler.offload.finetune import Tuning
 from octogym.scheduler.offload.loop import LoopSettings
@@ -24,7 +24,7 @@ class OctoCrossPolicy(OffloadPolicy):
     Args:
         argument: `FILE[,WORD,...]`, a checkpoint of `octogym train octocross` or the name of one that is shipped
             (`octogym.scheduler.octocross.shipped`). Words: `shares`: instance settings are left to another policy.
-            `published` (as it is without a word) or `plus`: how scores become shares, see
+            `plus` (as it is without a word) or `published`: how scores become shares, ours or the paper's way, see
             `octogym.scheduler.octocross.rule`. `finetune`: train on in a thread when devices come and go;
             `finetune-inline`: the same between two windows, so that a simulated run repeats.
         loop: times of the loop; None: the published ones.
@@ -47,7 +47,7 @@ class OctoCrossPolicy(OffloadPolicy):
             if len(found) > 1:
                 raise SchedulerError(f"policy octocross: {rest!r}: expected at most one of {', '.join(choice)}")
         self.file = read_octocross(checkpoint_file(file))
-        rule = RULES[rules[0] if rules else "published"]
+        rule = RULES[rules[0] if rules else DEFAULT]
         super().__init__(
             OctoCrossDecider(self.file.config, self.file.arrays, self.file.ids, rule),
             settings="shares" not in chosen,

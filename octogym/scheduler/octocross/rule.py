@@ -53,6 +53,8 @@ PUBLISHED = Rule()
 #: Numbers found on training splits of campus-16 and city-16.
 PLUS = Rule(Limits(theta=1.0, beta=1.0, least_share=0.004), level=(0.8, 1.06), margin=1.05, shed=True, targets=None)
 RULES = {"published": PUBLISHED, "plus": PLUS}
+#: What a policy decides by unless told otherwise.
+DEFAULT = "plus"
 
 
 def planned_level(load: np.ndarray, capacity: np.ndarray, valid: np.ndarray, rule: Rule) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from octogym.scheduler.errors import SchedulerError
-from octogym.scheduler.octocross.rule import RULES
+from octogym.scheduler.octocross.rule import DEFAULT, RULES
 from octogym.scheduler.rivals.decider import by_distream, by_scores
 from octogym.scheduler.rivals.policies import RivalPolicy
 
@@ -22,7 +22,7 @@ class TempAblPolicy(RivalPolicy):
         if len(chosen) > 1:
             raise SchedulerError(f"policy temp-abl: {rest!r}: expected at most one of {', '.join(RULES)}")
         others = ",".join(word for word in rest.split(",") if word not in RULES)
-        rule = RULES[chosen[0] if chosen else "published"]
+        rule = RULES[chosen[0] if chosen else DEFAULT]
         more = f",{others}" if others else ""
         super().__init__("temp-abl", by_scores(rule), f"{file}{more}", targets=rule.targets)
 

@@ -108,8 +108,8 @@ def test_arguments_are_checked(name, files):
 
 def test_temp_abl_knows_octocrosss_rules(campus, files):
     published, _ = run(campus, policy_of("temp-abl", files, ",published"))
-    plus, _ = run(campus, policy_of("temp-abl", files, ",shares,plus"))
-    assert np.array_equal(published, run(campus, policy_of("temp-abl", files))[0])
+    plus, _ = run(campus, policy_of("temp-abl", files, ",plus"))
+    assert np.array_equal(plus, run(campus, policy_of("temp-abl", files))[0])
     assert not np.array_equal(plus, published)
     with pytest.raises(SchedulerError, match="at most one of"):
         policy_of("temp-abl", files, ",plus,published")
