@@ -25,6 +25,7 @@ from octogym.cluster.offloading.layout import OffloadLayout
 from octogym.scheduler.octocross.config import PRESETS
 from octogym.scheduler.octocross.decider import OctoCrossDecider
 from octogym.scheduler.octocross.ids import DeviceIds
+from octogym.scheduler.octocross.rule import DEFAULT, RULES
 from octogym.scheduler.offload.sampler import Sampler
 
 #: Milliseconds that a decision may take, by preset and cameras; None: only reported.
@@ -55,12 +56,12 @@ class Decisions:
         from octogym.scheduler.octocross.model import OctoCrossModel
 
         self.layout = OffloadLayout(campus(cameras))
-        config = PRESETS[preset]
+        config, rule = PRESETS[preset], RULES[DEFAULT]
         ids = DeviceIds(config.positions)
         ids.add(self.layout.agents)
-        self.decider = OctoCrossDecider(config, weights(OctoCrossModel(config)), ids)
+        self.decider = OctoCrossDecider(config, weights(OctoCrossModel(config)), ids, rule)
         self.decider.reset(self.layout, 1, 0)
-        self.sampler = Sampler(self.layout, 1, config.history)
+        self.sampler = Sampler(self.layout, 1, config.history, rule.targets)
         self._windows = windows(self.layout.cluster)
         self._valid = np.ones(self.layout.M, bool)
         self._reach = np.zeros((self.layout.M, self.layout.M), bool)

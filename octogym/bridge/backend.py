@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from octogym.bridge.keys import Admission, KeyRing
+from octogym.bridge.logbook import Logbook
 from octogym.bridge.protocol.codec import MAX_CONTROL
 from octogym.bridge.protocol.deployment import Deployment, deployments
 from octogym.bridge.protocol.facts import STALE, NodeFacts
@@ -101,6 +102,7 @@ class BridgeBackend:
         known = {device.id: device.address for device in roster.devices if device.address}
         machine.set_peers(now, {device: Peer(device, address, keys[device]) for device, address in known.items()})
         self._session = HostSession(machine, sockets, admits)
+        self._logbook: Logbook | None = None
         self._seed, self._first, self._next = -1, -1, -1
         self._pending: Decision | None = None
         self.tally = Tally()
@@ -172,6 +174,9 @@ class BridgeBackend:
 
     def close(self) -> None:
         """Say good-bye to all devices, which take their safe settings, and close the sockets."""
+        if self._logbook is not None:
+            self._logbook.close()
+            self._logbook = None
         self._session.close()
 
     # --- for policies, infos and people ------------------------------------------------------------------------------
@@ -188,6 +193,29 @@ class BridgeBackend:
             "safe_active": np.array([[facts.safe_active for facts in of]], bool),
             "window_s": np.array([[facts.window_ns * self._scale / 1e9 for facts in of]]),
             "acted_window": np.array([[max(-1, facts.acted_window - self._first) for facts in of]], np.int64),
+        }
+
+    def keep_log(self, name: str) -> None:
+        """Leave the rack's state and its log under this name for `octogym rack status` and `logs`.
+
+        Raises:
+            LogbookError: the folder for it cannot be written.
+        """
+        if self._logbook is None:
+            self._logbook = Logbook(self, self._session, name)
+
+    def about(self) -> dict[str, Any]:
+        """Scenario, period, steps and faults so far; plain values."""
+        tally = self.tally
+        return {
+            "scenario": self.scenario.name,
+            "roster": self.roster.file,
+            "curve": self.roster.curve,
+            "period_s": self.roster.period_ns / 1e9,
+            "steps": tally.steps,
+            "late_steps": tally.late_steps,
+            "skipped": tally.skipped,
+            "faults": dict(tally.faults),
         }
 
     # --- inside ------------------------------------------------------------------------------------------------------
@@ -269,7 +297,13 @@ def open_bridge(
     admission = Admission(ring, {device.id: device.key for device in roster.devices})
     if admission.problem:
         raise BridgeError(admission.problem)
-    return BridgeBackend(roster, ring.pair(roster.key) if roster.curve else None, admission, **settings)
+    backend = BridgeBackend(roster, ring.pair(roster.key) if roster.curve else None, admission, **settings)
+    try:
+        backend.keep_log(Path(rack).stem)
+    except BaseException:
+        backend.close()
+        raise
+    return backend
 
 
 def _deployments(scenario: Scenario, period_ns: int) -> Mapping[str, Deployment]:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from typing import Protocol
 
 from octogym.bridge.protocol.host import HostMachine
@@ -94,6 +95,14 @@ class HostSession:
             finally:
                 self._enough = None
 
+    def admitted(self) -> dict[str, bytes]:
+        """Device -> public key of everybody who may connect."""
+        return {device: key for key, device in self._known.items()}
+
+    def turned_away(self) -> dict[str, int]:
+        """What the sockets have refused since the start, by reason (`octogym.bridge.sockets.Door`)."""
+        return asdict(self._sockets.door)
+
     def close(self) -> None:
         """Say good-bye, stop the thread, close the sockets."""
         if self._wake_in < 0:
@@ -116,8 +125,8 @@ class HostSession:
                 with self._changed:
                     due_ns = self._machine.deadline_ns()
                 left_ms = -(-(due_ns - time.monotonic_ns()) // _MS)
-                self._sockets.poller.poll(max(0, min(_AT_LEAST_MS, left_ms)))
-                self._drain()
+                if self._wake_out in dict(self._sockets.poller.poll(max(0, min(_AT_LEAST_MS, left_ms)))):
+                    self._drain()
                 with self._changed:
                     self._hear()
                     if self._enough is not None and self._enough(self._machine):

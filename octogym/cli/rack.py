@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from octogym.bridge.backend import BridgeBackend
-from octogym.cli import replay
+from octogym.cli import rack_watch, replay
 from octogym.cli.choose import UsageError, windows_of
 from octogym.cli.progress import Bar
 from octogym.cluster.registry import load_scenario, make_policy
@@ -52,6 +52,7 @@ def add_parser(commands: Any) -> None:
     up.add_argument("--processes", action="store_true", help="a process per node, to be killed from outside")
     up.add_argument("--record", type=Path, metavar="FILE", help="record the run in a new FILE.parquet")
     up.set_defaults(run=run)
+    rack_watch.add_parsers(actions)
     replay.add_parser(actions)
 
 
@@ -71,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
     nodes: Any = "processes" if options.processes else "process"
     print(f"{len(devices)} simulated nodes of {scenario.name}, {options.speed:g} times real time", flush=True)
     with simulated_rack(scenario, options.speed, faults, not options.no_curve, nodes, join_s=30.0) as backend:
+        backend.keep_log("simulated")
         with (
             closing(replay.recorded(backend, options.record, policies)) as stepped,
             Bar(round(seconds * 1e9 / scenario.cluster.period_ns), "rack") as bar,

@@ -104,7 +104,8 @@ class BatchingParallelEnv(OverCore, ParallelEnv[str, np.ndarray, np.ndarray]):
     ```
 
     - `scenario`: a name (`octogym.scenarios()`), a TOML file or a `Scenario`.
-    - `backend`: `"sim"`, another registered name, a rack file, or a `Backend` (then `scenario` may be left out).
+    - `backend`: `"sim"`, another registered name, or what names a scenario of its own: a rack file, a recorded run
+      (`"run.parquet"`), a `Backend`.
     - `horizon`: seconds of cluster time per episode; the scenario's if None.
     - `render_mode`: None, `"human"` (the table in the terminal, renewed in every step), `"ansi"` (the table as text),
       `"rgb_array"`.
@@ -119,8 +120,11 @@ class BatchingParallelEnv(OverCore, ParallelEnv[str, np.ndarray, np.ndarray]):
 
     `reset(options=...)` takes `trace_offset_s` (seconds into the traces) and `overrides` (keys of the load programme).
 
-    Infos: `t_s`, `window_s`; `present`, `mask`, `fresh`, `age_s`; settings in force `active`, `pack`, `batch`, `pre`,
-    `post`, `timeout_s` (0 none, -1 deadline batching) and `set_by` (0 host, 1 onboard agent, 2 safe settings);
+    Infos: `t_s`, `window_s`, seconds that the window's counts cover; `present`, `mask`, `fresh`, `age_s`; of how well
+    the agent's device is heard (docs/rack.md) `late`, reports that came after their window was over; `missed`, windows
+    since the last report; `fault`, "" or what is wrong (`"LINK_DOWN"` of a device that is away); `safe_active`;
+    `acted_window`, window of the decision in force since the reset, -1 none; settings in force `active`, `pack`,
+    `batch`, `pre`, `post`, `timeout_s` (0 none, -1 deadline batching) and `set_by` (0 host, 1 onboard agent, 2 safe);
     `rate`, `net_rate` (requests/s), `latency_s`, `queues` (Q1 to Q5); of the window `arrived`, `executed`,
     `completed`, `on_time`, `dropped_full`, `dropped_late`, `dropped_out`, `failed`, `lost`, and `in_stage` after it;
     `slo_s`, `budget_s` (time that a request needs from here on); of all pipelines' leaf results

@@ -18,6 +18,7 @@ from octogym.cluster.telemetry import BINS, Telemetry
 from octogym.envs import columns as k
 from octogym.envs import loops
 from octogym.envs.addresses import Addresses
+from octogym.envs.agent_facts import told
 from octogym.envs.custom import CustomObservation, CustomReward, Observation, Reward
 from octogym.envs.figures import episode_figures
 from octogym.envs.frame import Constants, Frame
@@ -67,7 +68,10 @@ class BatchingCore:
         if homogeneous:
             masks = tuple(action_masks(own, shared) for own, shared in zip(self.sizes, self.accepted, strict=True))
         self.constants = Constants(
-            _fixed(self.backend, self.sizes), {agent: s for s, agent in enumerate(self.agents)}, masks
+            _fixed(self.backend, self.sizes),
+            cluster.period_ns,
+            {agent: s for s, agent in enumerate(self.agents)},
+            masks,
         )
         self._keys = dict.fromkeys(self.constants.keys)
         self._randomiser = Randomiser(randomise, self.E) if randomise else None
@@ -243,6 +247,7 @@ class BatchingCore:
 
     def _observe(self, t: Telemetry, todo: np.ndarray, frame: Frame) -> Frame:
         self.telemetry, self.frame = t, frame
+        frame.told = told(self.backend)
         if t is not self._bound:
             self._addresses.bind(t)
             self._bound = t

@@ -10,6 +10,7 @@ import numpy as np
 from numpy import empty
 
 from octogym.envs import columns as k
+from octogym.envs.agent_facts import FACTS, derived
 from octogym.envs.lazy import LazyDict
 
 
@@ -66,6 +67,7 @@ KEYS = (
     "t_s",
     "window_s",
     *("present", "mask", "fresh", "age_s"),
+    *FACTS,
     *("active", "pack", "batch", "pre", "post", "timeout_s", "set_by"),
     *("rate", "net_rate", "latency_s", "queues"),
     *("arrived", "executed", "completed", "on_time", "dropped_full", "dropped_late", "dropped_out", "failed", "lost"),
@@ -81,10 +83,11 @@ _FLOAT32 = np.dtype(np.float32)
 
 @dataclass(frozen=True)
 class Constants:
-    """What infos show of the cluster itself: `fixed` int64 [S, FIXED], agents' names and indices, and per instance the
-    masks of a shared action space (None where each agent has its own)."""
+    """What infos show of the cluster itself: `fixed` int64 [S, FIXED], length of a window, agents' names and indices,
+    and per instance the masks of a shared action space (None where each agent has its own)."""
 
     fixed: np.ndarray
+    period_ns: int
     agents: Mapping[str, int]
     masks: tuple[tuple[np.ndarray, ...], ...] | None
 
@@ -98,10 +101,21 @@ class Frame:
 
     `eight` float32 [E, S, 8], FCPO's observations; `observation`, these or the user's own; `reward` float32 [E, S];
     `values` float64 [E, S + 1, VALUES] (columns: `columns`; the last row is the cluster's); `truncated` bool [E] if an
-    episode ended; `figures`: of those, by environment.
+    episode ended; `figures`: of those, by environment; `told`: what the backend says of agents (`agent_facts`).
     """
 
-    __slots__ = ("constants", "eight", "figures", "keys", "observation", "reward", "truncated", "values")
+    __slots__ = (
+        "_facts",
+        "constants",
+        "eight",
+        "figures",
+        "keys",
+        "observation",
+        "reward",
+        "told",
+        "truncated",
+        "values",
+    )
 
     def __init__(self, constants: Constants, keys: Mapping[str, None], E: int, S: int) -> None:
         self.constants, self.keys = constants, keys
@@ -110,6 +124,8 @@ class Frame:
         self.values = empty((E, S + 1, k.VALUES))
         self.truncated: np.ndarray | None = None
         self.figures: dict[int, dict[str, float]] | None = None
+        self.told: Mapping[str, np.ndarray] | None = None
+        self._facts: Mapping[str, np.ndarray] | None = None
 
     def copy(self) -> Frame:
         """A frame with arrays of its own, without the episodes' ends."""
@@ -120,6 +136,14 @@ class Frame:
     def column(self, column: int) -> np.ndarray:
         """float64 [E, S]: one column of the instances' values."""
         return self.values[:, :-1, column]
+
+    def facts(self, key: str) -> np.ndarray:
+        """[E, S]: one of `agent_facts.FACTS`."""
+        if self._facts is None:
+            present, valid, age_ns, set_by = map(self.column, (k.PRESENT, k.VALID, k.AGE_NS, k.SET_BY))
+            t_ns, period_ns = self.values[:, -1:, k.T_NS], self.constants.period_ns
+            self._facts = self.told or derived(present, valid, age_ns, set_by, t_ns, period_ns)
+        return self._facts[key]
 
     def infos(self) -> LazyDict:
         """Agent -> info, of environment 0."""
@@ -146,6 +170,10 @@ class Frame:
         if key in COLUMNS:
             column, show = COLUMNS[key]
             return show(self.values.item(e, s, column))
+        if key in FACTS:
+            return FACTS[key](self.facts(key)[e, s])
+        if key == "window_s" and self.told is not None:
+            return float(self.told[key][e, s])
         fixed = self.constants.fixed
         if key in CLUSTER:
             column, show = CLUSTER[key]

@@ -118,7 +118,8 @@ class OffloadParallelEnv(OverCore, ParallelEnv[str, np.ndarray, np.ndarray]):
 
     - `scenario`: a name (`octogym.scenarios()`), a TOML file or a `Scenario`; it must have routes from camera devices'
       first stages to several devices.
-    - `backend`: `"sim"`, another registered name, a rack file, or a `Backend` (then `scenario` may be left out).
+    - `backend`: `"sim"`, another registered name, or what names a scenario of its own: a rack file, a recorded run
+      (`"run.parquet"`), a `Backend`.
     - `horizon`: seconds of cluster time per episode; the scenario's if None.
     - `render_mode`: None, `"human"` (the table in the terminal, renewed in every step), `"ansi"` (the table as text),
       `"rgb_array"`.
@@ -134,9 +135,10 @@ class OffloadParallelEnv(OverCore, ParallelEnv[str, np.ndarray, np.ndarray]):
 
     Infos: `t_s`; of the step `window_s`, `interrupted`, `team_reward`; of all pipelines' leaf results in the step
     `results_generated`, `results_on_time`, `results_late`, `results_dropped`, `results_missed`, `results_lost`, and
-    `results_in_flight`, `results_overdue` after it; `present`, `mask`, `fresh`, `age_s`; `target_mask` int8 [T], which
-    targets are there; `shares` [T] in force; `demand` (last second), `load` (last 3 s), `capacity` (all crops/s),
-    `overloaded`; `offloaded`, crops sent in the step.
+    `results_in_flight`, `results_overdue` after it; `present`, `mask`, `fresh`, `age_s`; of how well the agent's device
+    is heard, as in `batching_v0`, `late` (in the step), `missed`, `fault`, `safe_active`, `acted_window` (of 1 s);
+    `target_mask` int8 [T], which targets are there; `shares` [T] in force; `demand` (last second), `load` (last 3 s),
+    `capacity` (all crops/s), `overloaded`; `offloaded`, crops sent in the step.
 
     ## Vectorized environment
 

@@ -18,8 +18,8 @@ def open_backend(
     """The backend, and whether it was made here (and is to be closed by whoever asked).
 
     Args:
-        scenario: a name, a TOML file or a `Scenario`; None is the quick start's, or that of a `Backend` or rack file.
-        backend: a registered name, a rack file, or a `Backend`, taken as it is.
+        scenario: a name, a TOML file or a `Scenario`; None is the quick start's, or the backend's own.
+        backend: a registered name, a rack file, a recorded run, or a `Backend`, taken as it is.
 
     Raises:
         ValueError: scenario and backend do not go together, or either is none of the above.
@@ -28,7 +28,7 @@ def open_backend(
         if num_envs < 1:
             raise ValueError(f"num_envs = {num_envs}; allowed: 1 or more")
         settings = {"threads": threads} if threads != 1 else {}
-        if scenario is None and not registry.is_rack_file(str(backend)):
+        if scenario is None and not registry.is_backend_file(str(backend)):
             scenario = QUICK_START
         loaded = None if scenario is None else _loaded(scenario)
         made = registry.make_backend(str(backend), loaded, num_envs=num_envs, **settings)
@@ -37,7 +37,7 @@ def open_backend(
             made.check = False
         return made, True
     if not isinstance(backend, Backend):
-        raise ValueError(f"backend = {backend!r}; allowed: a registered name, a rack file or a Backend")
+        raise ValueError(f"backend = {backend!r}; allowed: a registered name, a rack file, a recorded run or a Backend")
     if isinstance(scenario, Scenario) and scenario is not backend.scenario:
         raise ValueError(
             f"scenario = {scenario.name!r}, but the backend runs a scenario of its own; pass scenario=None"

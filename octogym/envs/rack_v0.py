@@ -97,7 +97,8 @@ class RackParallelEnv(OverCore, ParallelEnv[str, np.ndarray, np.ndarray]):
 
     - `scenario`: a name (`octogym.scenarios()`), a TOML file or a `Scenario`; it must have instances with
       `agent = true` and routes from camera devices' first stages to several devices.
-    - `backend`: `"sim"`, another registered name, a rack file, or a `Backend` (then `scenario` may be left out).
+    - `backend`: `"sim"`, another registered name, or what names a scenario of its own: a rack file, a recorded run
+      (`"run.parquet"`), a `Backend`.
     - `horizon`: seconds of cluster time per episode; the scenario's if None.
     - `render_mode`: None, `"human"` (the tables in the terminal, renewed in every step), `"ansi"` (the tables as text),
       `"rgb_array"`.
@@ -114,8 +115,9 @@ class RackParallelEnv(OverCore, ParallelEnv[str, np.ndarray, np.ndarray]):
 
     Infos of an instance: `batching_v0`'s, and `due`, always True. Of a camera device: `t_s`; `results_*` of the step as
     in `batching_v0`; `due`, `wait_s` (seconds to the next action, 0 if it is due); of the time since the last action
-    `since_s`, `team_reward`, and whether an overload ended it, `interrupted`; `present`, `mask`, `fresh`, `age_s`,
-    `target_mask`, `shares`, `demand`, `load`, `capacity`, `overloaded` as in `offload_v0`, `offloaded` of the step.
+    `since_s`, `team_reward`, and whether an overload ended it, `interrupted`; `present`, `mask`, `fresh`, `age_s`;
+    `late` since the last action, `missed`, `fault`, `safe_active`, `acted_window`; `target_mask`, `shares`, `demand`,
+    `load`, `capacity`, `overloaded` as in `offload_v0`, `offloaded` of the step.
 
     ## Version History
 

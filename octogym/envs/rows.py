@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from octogym.cluster.backend import Policy
 from octogym.envs import columns as k
+from octogym.envs.agent_facts import FACTS
 from octogym.envs.core import BatchingCore
 from octogym.envs.figures import stacked_figures
 from octogym.envs.frame import CLUSTER, COLUMNS, Frame
@@ -121,6 +122,10 @@ class Rows:
     def table(self, frame: Frame, key: str) -> np.ndarray:
         """What infos show under `key`, as one new array [count, ...] ("central": [count, S, ...])."""
         core, fixed = self.core, frame.constants.fixed
+        if key in FACTS:
+            return self._pick(frame.facts(key))
+        if key == "window_s" and frame.told is not None and self.layout != "central":
+            return self._pick(frame.told[key])
         if key in CLUSTER:
             per_env = frame.values[:, -1, CLUSTER[key][0]]
             per_env = per_env / 1e9 if key.endswith("_s") else per_env.astype(np.int64)

@@ -12,6 +12,7 @@ from octogym.bridge.protocol.codec import MAX_CONTROL
 from octogym.bridge.protocol.keyfile import KeyPair
 from octogym.bridge.protocol.messages import Hardware
 from octogym.cluster.topology import Device
+from octogym.device_node.about import about
 from octogym.device_node.link import HostLink, load_zmq
 from octogym.device_node.session import NodeSession
 
@@ -89,7 +90,7 @@ class NodeLoop:
         kind = self._devices[device].type
         memory = round(kind.memory_mb * 1_000_000)
         hardware = Hardware(kind.name, kind.cores, kind.gpus, kind.lanes, memory)
-        card = Card(device, secrets.randbits(62), hardware, about={"engine": "sim"})
+        card = Card(device, secrets.randbits(62), hardware, about={"engine": "sim", **about()})
 
         def connect() -> HostLink:
             address = self._via.get(device, self._address)
@@ -118,8 +119,10 @@ class NodeLoop:
             for socket in sockets.keys() - self._watched.keys():
                 self._poller.register(socket, _POLLIN)
             self._watched = sockets
-        left_ms = max(0, -(-(due - time.monotonic_ns()) // _MS))
-        return {self._watched[socket] for socket, _ in self._poller.poll(left_ms)}
+        left_ns = due - time.monotonic_ns()
+        if 0 < left_ns < _MS:
+            time.sleep(left_ns / 1e9)  # the poller counts in milliseconds
+        return {self._watched[socket] for socket, _ in self._poller.poll(max(0, left_ns // _MS))}
 
     def _serve(self, device: str, session: NodeSession) -> None:
         node = self._nodes[device]

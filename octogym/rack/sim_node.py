@@ -47,7 +47,7 @@ class SimNode:
         assert self._deployment is not None
         self.asked = None
         self.world.reset(episode, seed)
-        base = self.world.read(self._deployment)
+        base = self.world.read(self._deployment).copy()
         # What the device holds now has come to the new process, whose predecessor's it was and is lost with it.
         base.counters[COUNTERS.index("arrived")] -= base.state[STATE.index("in_stage")]
         base.results[RESULTS.index("generated")] -= base.held[HELD.index("in_flight")]
@@ -74,5 +74,5 @@ class SimNode:
         rows = self.world.read(self._deployment)
         if self._base is not None:
             for name in (*CUMULATIVE, "histograms"):
-                getattr(rows, name)[...] -= getattr(self._base, name)
+                setattr(rows, name, getattr(rows, name) - getattr(self._base, name))
         return rows

@@ -34,9 +34,16 @@ class _Places(NamedTuple):
     """Where a deployment's rows stand in the cluster's arrays."""
 
     deployment: Deployment
-    instances: np.ndarray
-    routes: np.ndarray
-    cameras: np.ndarray
+    instances: np.ndarray | slice
+    routes: np.ndarray | slice
+    cameras: np.ndarray | slice
+
+
+def _span(index: np.ndarray) -> np.ndarray | slice:
+    """A slice where the places are in a row: what it takes is a view."""
+    if len(index) and (np.diff(index) == 1).all():
+        return slice(int(index[0]), int(index[-1]) + 1)
+    return index
 
 
 class World:
@@ -128,14 +135,12 @@ class World:
         return bool(self._table["present"][self._number[device]])
 
     def read(self, deployment: Deployment) -> ObsRows:
-        """What a device knows at the end of the last window, as arrays of its own.
+        """What a device knows at the end of the last window; not to be changed, and good until the next one ends.
 
         The fate of a camera's results is reported by the camera's device.
         """
         d, cluster, table = deployment.index, self.cluster, self._table
         _, s, r, c = self._places_of(deployment)
-        flags = np.zeros((len(FLAGS), len(s)), np.int8)
-        flags[:2] = table["flags"][:, s]
         results = np.zeros((len(RESULTS), cluster.C), np.int64)
         held = np.zeros((len(HELD), cluster.C), np.int64)
         results[:, c], held[:, c] = table["results"][:, c], table["held"][:, c]
@@ -145,7 +150,7 @@ class World:
             state=table["state"][:, s],
             in_force=table["in_force"][:, s],
             queue=table["queue"][s],
-            flags=flags,
+            flags=table["flags"][:, s],
             share_milli=table["share_milli"][r],
             device_counters=np.array([self._gpu_busy_ns[d], *self._links[:, :, d].ravel()], np.int64),
             device=np.array([table["cpu_threads"][d], up_bps, down_bps, *_UNKNOWN], np.int64),
@@ -165,8 +170,8 @@ class World:
     def _places_of(self, deployment: Deployment) -> _Places:
         found = self._places.get(deployment.device)
         if found is None or found.deployment is not deployment:
-            indices = deployment.instance_index(), deployment.route_index(), deployment.camera_index()
-            found = self._places[deployment.device] = _Places(deployment, *indices)
+            indices = (deployment.instance_index(), deployment.route_index(), deployment.camera_index())
+            found = self._places[deployment.device] = _Places(deployment, *map(_span, indices))
         return found
 
     def _count_on(self) -> None:
@@ -186,8 +191,13 @@ class World:
             "counters": tuple("total_" + name for name in COUNTERS),
             "state": STATE,
             "in_force": IN_FORCE,
-            "flags": FLAGS[:2],
             "results": tuple("total_" + name for name in RESULTS),
             "held": HELD,
         }
         self._table = {block: np.stack([getattr(t, name)[0] for name in rows]) for block, rows in names.items()}
+        for name in ("queue", "share_milli", "bandwidth_bps", "cpu_threads", "present"):
+            self._table[name] = getattr(t, name)[0].copy()
+        # The simulator's instances have no faults of their own.
+        # The simulator's instances have no faults of their own.
+        self._table["flags"] = np.zeros((len(FLAGS), self.cluster.S), np.int8)
+        self._table["flags"][:2] = t.active[0], t.set_by[0]

@@ -47,7 +47,9 @@ def test_wrong_names_are_refused() -> None:
         open_backend("no-such-scenario", "sim", 1, 1)
     with pytest.raises(ScenarioError, match="no-such-backend"):
         open_backend("traffic-2", "no-such-backend", 1, 1)
-    with pytest.raises(ValueError, match=r"backend = 3; allowed: a registered name, a rack file or a Backend"):
+    with pytest.raises(
+        ValueError, match=r"backend = 3; allowed: a registered name, a rack file, a recorded run or a Backend"
+    ):
         open_backend("traffic-2", 3, 1, 1)
     with pytest.raises(ValueError, match=r"num_envs = 0; allowed: 1 or more"):
         open_backend("traffic-2", "sim", 0, 1)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from octogym.envs.agent_facts import FACTS
+
 #: Infos about the cluster, arrays [E], and about each agent, [E, N] or [E, N, T].
 RESULTS = ("generated", "on_time", "late", "dropped", "missed", "lost")
 CLUSTER = (
@@ -14,7 +16,7 @@ CLUSTER = (
     *[f"results_{name}" for name in (*RESULTS, "in_flight", "overdue")],
 )
 AGENT = (
-    *("present", "mask", "fresh", "age_s", "target_mask", "shares"),
+    *("present", "mask", "fresh", "age_s", *FACTS, "target_mask", "shares"),
     *("demand", "load", "capacity", "overloaded", "offloaded"),
 )
 
@@ -69,7 +71,7 @@ class OffloadFrame:
         """Agent n's info in environment e."""
         info = self.cluster_info(e)
         for name in AGENT:
-            value = self.values[name][e, n]
+            value = self.values[name][e, n, ...]  # an array, also of one
             info[name] = value.copy() if value.ndim else value.item()
         return info
 

@@ -15,6 +15,7 @@ from octogym.cluster.offloading.results import mean_results
 from octogym.cluster.offloading.shares import RouteShares, shares
 from octogym.cluster.offloading.signals import Signals
 from octogym.cluster.telemetry import Telemetry
+from octogym.envs.agent_facts import FACTS, facts_of, told
 from octogym.envs.offload.actions import action_space, weights
 from octogym.envs.offload.observation import observation_space, state_space
 from octogym.envs.offload.turns import STEP_S, Overload
@@ -50,7 +51,7 @@ class OffloadProblem:
             raise ValueError(f"history = {history!r}; allowed: an integer, 1 or more")
         if results_per_s is not None and not 0 < results_per_s < np.inf:
             raise ValueError(f"results_per_s = {results_per_s!r}; allowed: a positive number")
-        self.cluster, self.E, self.history = backend.cluster, backend.num_envs, int(history)
+        self.backend, self.cluster, self.E, self.history = backend, backend.cluster, backend.num_envs, int(history)
         cluster = self.cluster
         self.layout = OffloadLayout(cluster, top_k)
         self.agents, self.N, self.T = self.layout.agents, self.layout.N, self.layout.T
@@ -63,9 +64,13 @@ class OffloadProblem:
         # The instances of agents' devices, device after device, and where each begins.
         self._instances = np.concatenate([np.flatnonzero(device == d) for d in self.layout.device])
         self._begins = np.searchsorted(self.layout.node[device[self._instances]], np.arange(self.N))
+        # What is said of a device is said of each of its instances.
+        self._speakers = self._instances[self._begins]
         E, N = self.E, self.N
         self._weight = np.zeros((E, N, self.T))
         self._usable: np.ndarray | None = None
+        #: int64 [E, N]: late reports since the last decision.
+        self._late = np.zeros((E, N), np.int64)
         self._last = np.zeros((E, N, self.observation_space().shape[0]), np.float32)
         #: Of the episodes: the team's reward, crops sent; float64 [E].
         self.reward, self.offloaded = np.zeros(E), np.zeros(E)
@@ -85,7 +90,7 @@ class OffloadProblem:
         """New episodes in the environments of `mask` bool [E]."""
         self.signals.reset(mask)
         self.reward[mask] = self.offloaded[mask] = 0
-        self._weight[mask] = 0
+        self._weight[mask] = self._late[mask] = 0
         self._usable = None
 
     def decide(self, actions: Any, t: Telemetry) -> None:
@@ -99,6 +104,7 @@ class OffloadProblem:
         local = np.zeros(self.T)
         local[0] = 1.0
         self._weight = np.where(away[..., None], local, weight)
+        self._late[:] = 0
         self._usable = None
 
     def put(self, t: Telemetry, share_milli: np.ndarray) -> None:
@@ -120,6 +126,9 @@ class OffloadProblem:
         reward = gained / (STEP_S * self.results_per_s)
         self.reward += reward
         self.offloaded += sent.sum(1)
+        facts = told(self.backend)
+        if facts is not None:
+            self._late += np.where(running[:, None], facts["late"][:, self._speakers], 0)
         return reward, sent
 
     def overload(self, t: Telemetry) -> Overload:
@@ -143,6 +152,7 @@ class OffloadProblem:
             "mask": present.astype(np.int8),
             "fresh": fresh,
             "age_s": age / 1e9,
+            **self._facts(t),
             "target_mask": valid.astype(np.int8),
             "shares": in_force,
             "demand": self.signals.demand.copy(),
@@ -151,3 +161,10 @@ class OffloadProblem:
             "overloaded": load > layout.capacity[: self.N],
         }
         return Sight(self._last.copy(), seen, parts, values)
+
+    def _facts(self, t: Telemetry) -> dict[str, np.ndarray]:
+        """`FACTS` of the agents' devices, [E, N]."""
+        facts = facts_of(self.backend, t)
+        found = {name: np.asarray(facts[name])[:, self._speakers] for name in FACTS}
+        safe = np.asarray(facts["safe_active"], bool)[:, self._instances]
+        return {**found, "late": self._late.copy(), "safe_active": np.logical_or.reduceat(safe, self._begins, 1)}

@@ -58,5 +58,5 @@ class RackFrame:
             return self.batching.value(key, 0)
         if key in self.turn:
             return self.turn[key]
-        value = self.values[key][0, row]
+        value = self.values[key][0, row, ...]  # an array, also of one
         return value.copy() if value.ndim else value.item()
