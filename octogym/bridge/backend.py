@@ -16,7 +16,7 @@ from octogym.bridge.keys import Admission, KeyRing
 from octogym.bridge.logbook import Logbook
 from octogym.bridge.protocol.codec import MAX_CONTROL
 from octogym.bridge.protocol.deployment import Deployment, deployments
-from octogym.bridge.protocol.facts import STALE, NodeFacts
+from octogym.bridge.protocol.facts import BYE, JOINING, STALE, NodeFacts
 from octogym.bridge.protocol.host import HostMachine
 from octogym.bridge.protocol.keyfile import KeyPair
 from octogym.bridge.protocol.messages import Peer
@@ -43,7 +43,8 @@ class Tally:
     """What has happened since the backend was opened.
 
     `steps`: calls of step(). `late_steps`: those that came when their window was over. `skipped`: windows that passed
-    without a decision of ours because of that. `faults`: how often a device fell into each fault.
+    without a decision of ours because of that. `faults`: how often a device fell into each fault; leaving on purpose
+    and joining are none.
     """
 
     steps: int = 0
@@ -240,6 +241,8 @@ class BridgeBackend:
             for d, device in enumerate(self.cluster.devices):
                 self._gather(d, self.facts[device.id])
         for device_id, facts in self.facts.items():
+            if facts.fault in (BYE, JOINING):
+                continue
             if facts.fault and (device_id not in before or before[device_id].fault != facts.fault):
                 self.tally.faults[facts.fault] += 1
         self._next = window + 1

@@ -47,7 +47,8 @@ def find(name: str | None) -> dict[str, Any]:
     fitting = [state for state in known if name is None or state["rack"].startswith(name)]
     if not fitting:
         said = ", ".join(state["rack"] for state in known) or "none"
-        raise UsageError(f"no rack {name or ''}has run here; known in {default_folder()}: {said}")
+        which = "no rack" if name is None else f"no rack {name}"
+        raise UsageError(f"{which} has run here; known in {default_folder()}: {said}")
     exact = [state for state in fitting if state["rack"] == name]
     return (exact or [state for state in fitting if state["alive"]] or fitting)[0]
 

@@ -15,6 +15,7 @@ KINDS = {
     "cut": "its link is gone; the node lives on",
     "blackhole": "nothing arrives on its link, in either direction, though no connection ends",
     "restart": "its process ends and comes back as a new one",
+    "upgrade": "it says good-bye and comes back as a new process",
 }
 _FORM = re.compile(r"(?P<kind>[a-z]+):(?P<device>.+)@(?P<at>\d+(\.\d+)?)\+(?P<seconds>\d+(\.\d+)?)\Z")
 

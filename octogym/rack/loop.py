@@ -98,10 +98,12 @@ class NodeLoop:
 
         self._sessions[device] = NodeSession(self._nodes[device], card, connect, time.monotonic_ns())
 
-    def _end(self, device: str) -> None:
-        """As if its process were killed: no good-bye."""
+    def _end(self, device: str, good_bye: bool = False) -> None:
+        """The end of a node's process, as if it were killed or on purpose."""
         session = self._sessions[device]
-        if session is not None:
+        if session is not None and good_bye:
+            session.close(time.monotonic_ns(), "ends on purpose")
+        elif session is not None:
             session.cut()
         self._sessions[device] = None
 

@@ -99,7 +99,7 @@ class SimulatedNodes(NodeLoop):
         elif fault.kind == "cut":
             session.cut()
         else:
-            self._end(fault.device)
+            self._end(fault.device, good_bye=fault.kind == "upgrade")
 
     def _mend(self, fault: Fault) -> None:
         session = self._sessions[fault.device]
@@ -109,5 +109,5 @@ class SimulatedNodes(NodeLoop):
             self._stuck.discard(fault.device)
         elif fault.kind == "cut" and session is not None and fault.device not in self._away:
             session.mend()
-        elif fault.kind == "restart" and session is None:
+        elif fault.kind in ("restart", "upgrade") and session is None:
             self._boot(fault.device)
