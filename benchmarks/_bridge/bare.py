@@ -1,4 +1,4 @@
-"""Bare pyzmq: a ROUTER here, DEALERs in another process, under CURVE; what a lock-step bridge without checks would do."""
+"""Bare pyzmq: a ROUTER here, DEALERs in another process, under CURVE: a lock-step bridge without checks."""
 
 from __future__ import annotations
 

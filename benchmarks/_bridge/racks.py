@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks._bridge.bare import BareExchange
+from benchmarks._speed.memory import resident
 from octogym.bridge.backend import BridgeBackend
 from octogym.bridge.session import CONTROL
 from octogym.cluster.decision import Decision
@@ -117,3 +118,24 @@ class _Sizes:
     def _note_sent(self, channel: str, key: bytes, frames: list[bytes]) -> bool:
         self._note(self._sent, b"act", frames)
         return self._send(channel, key, frames)
+
+
+def memory_of(steps: int, nodes: int = 4, period_ms: float = 10.0) -> dict[str, float]:
+    """Growth of this process over so many steps of a small, fast rack; the first tenth does not count."""
+    scenario = scenario_of(nodes)
+    with simulated_rack(scenario, scenario.cluster.period_ns / (period_ms * 1e6), nodes="process", join_s=120) as rack:
+        keep = Decision.keep(rack.cluster)
+        rack.reset(0)
+        for _ in range(max(steps // 10, 100)):
+            rack.step(keep)
+        before = resident()
+        for _ in range(steps):
+            rack.step(keep)
+        after = resident()
+    return {
+        "steps": steps,
+        "nodes": nodes,
+        "before": before,
+        "after": after,
+        "bytes_per_step": (after - before) / steps,
+    }

@@ -45,7 +45,7 @@ def policies(runs: int, episodes: int, lesson: Lesson) -> dict[str, Callable[[in
     files, _ = fcpo_trained.fcpo(
         "fcpo-plus-rack", range(runs), episodes, plus, SCENARIO, name="fcpo-plus", federated=False
     )
-    shares = [policy("octocross,shares", TRAINED_ON, run, lesson) for run in range(runs)]
+    shares = [policy("octocross,plus,shares", TRAINED_ON, run, lesson) for run in range(runs)]
     under = {}
     for run in range(runs):
         beside = {"name": "fcpo-plus", "federated": False, "beside": (shares[run],)}
@@ -61,7 +61,7 @@ def policies(runs: int, episodes: int, lesson: Lesson) -> dict[str, Callable[[in
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = arguments(__doc__ or "", runs=2, workloads=4, steps=1500, episodes=40)
+    parser = arguments(__doc__ or "", runs=3, workloads=4, steps=1500, episodes=150)
     options = parser.parse_args(argv)
     lesson = Lesson.quick() if options.quick else Lesson(steps=options.steps)
     runs, workloads, count = (1, 2, 2) if options.quick else (options.runs, options.workloads, options.episodes)

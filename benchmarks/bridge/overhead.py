@@ -1,0 +1,169 @@
+"""What a step of a rack costs beyond the control period, with CURVE, beside bare pyzmq in the same windows; issue 5.
+
+    python benchmarks/bridge/overhead.py [--quick] [--nodes N,...] [--memory STEPS] [--json FILE]
+
+A simulated rack of 1, 16 and 100 nodes, all nodes in one process, is stepped in real time. Overhead: from a window's
+end to the return of step(). In every window a bare ROUTER sends frames as large as the decisions to as many DEALERs in
+another process and waits for frames as large as the observations, also under CURVE. CPU time of the host's process is
+given beside, for a machine that does other things too. The last line says `pass`, or `falls short:` and by what; the
+exit status is 0 or 1 accordingly. rtgym is measured beside it where it is installed.
+"""
+
+from __future__ import annotations
+
+import os
+
+# One core, before NumPy starts its threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+# The checkout, where the package is not installed.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+
+import numpy as np
+
+from benchmarks._bridge.period import rtgym_periods
+from benchmarks._bridge.racks import Stepped, memory_of, step_rack
+from benchmarks._speed.result import Skip
+from benchmarks._speed.timing import cores
+from octogym.cli.provenance import cpu_model, git_commit
+
+#: Nodes -> real window in ms, p99 of the overhead that is allowed in ms.
+CASES = {1: (100.0, 2.0), 16: (250.0, 6.0), 100: (1000.0, 30.0)}
+STEPS, QUICK_STEPS = 200, 30
+HEAD = "nodes  overhead ms p50 p99   bare p50    p99  ratio  host CPU  period p99  faults"
+#: At most so many times a bare exchange, and rtgym's error of the period; bytes that a step may leave behind.
+RATIO, PERIOD_RATIO, GROWTH = 2.0, 1.5, 200.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, write. Returns 1 if a budget is exceeded."""
+    options = _options(arguments)
+    began = datetime.now(timezone.utc)
+    load = os.getloadavg()
+    rows, misses = [], []
+    print(HEAD)
+    for nodes in options.nodes:
+        row = _row(step_rack(nodes, CASES[nodes][0], QUICK_STEPS if options.quick else STEPS))
+        rows.append(row)
+        print(_line(row), flush=True)
+        misses += _misses(row)
+    peer = _peer(QUICK_STEPS if options.quick else STEPS)
+    if peer is None:
+        print("rtgym is not installed: no period to compare with")
+    else:
+        print(f"rtgym, {CASES[1][0]:g} ms: error of the period p99 {peer:.3f} ms")
+        worst = next((row["period_error_ms_p99"] for row in rows if row["nodes"] == 1), 0.0)
+        if worst > PERIOD_RATIO * peer:
+            misses.append(f"period error {worst:.2f} ms, allowed {PERIOD_RATIO} x rtgym's {peer:.2f}")
+    memory = memory_of(options.memory) if options.memory else None
+    if memory is not None:
+        print(f"memory: {memory['bytes_per_step']:.0f} bytes a step over {memory['steps']} steps")
+        if memory["bytes_per_step"] > GROWTH:
+            misses.append(f"memory grows by {memory['bytes_per_step']:.0f} bytes a step, allowed {GROWTH:g}")
+    if options.json:
+        found = {"rows": rows, "rtgym_period_error_ms_p99": peer, "memory": memory, "misses": misses}
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps({**found, "provenance": _provenance(options, began, load)}, indent=2) + "\n")
+    print("falls short: " + "; ".join(misses) if misses else "pass")
+    return int(bool(misses))
+
+
+def _row(found: Stepped) -> dict[str, Any]:
+    overhead, exchange = np.array(found.overhead) / 1e6, np.array(found.exchange) / 1e6
+    error = np.abs(np.diff(found.returned) - found.period_ns) / 1e6
+    return {
+        "nodes": found.nodes,
+        "steps": len(overhead),
+        "period_ms": found.period_ns / 1e6,
+        "act_bytes": found.act_bytes,
+        "obs_bytes": found.obs_bytes,
+        **_percentiles("overhead_ms", overhead),
+        **_percentiles("bare_ms", exchange),
+        "ratio_p50": float(np.percentile(overhead, 50) / np.percentile(exchange, 50)),
+        "ratio_p99": float(np.percentile(overhead, 99) / np.percentile(exchange, 99)),
+        **_percentiles("host_cpu_ms", np.array(found.cpu) / 1e6),
+        **_percentiles("bare_cpu_ms", np.array(found.exchange_cpu) / 1e6),
+        "period_error_ms_p99": float(np.percentile(error, 99)),
+        "late_steps": found.late_steps,
+        "faults": found.faults,
+    }
+
+
+def _percentiles(name: str, values: np.ndarray) -> dict[str, float]:
+    return {f"{name}_p{p}": float(np.percentile(values, p)) for p in (50, 99)}
+
+
+def _line(row: dict[str, Any]) -> str:
+    faults = ", ".join(f"{kind} {count}" for kind, count in sorted(row["faults"].items())) or "none"
+    return (
+        f"{row['nodes']:>5} {row['overhead_ms_p50']:>13.2f} {row['overhead_ms_p99']:>6.2f} {row['bare_ms_p50']:>7.2f} "
+        f"{row['bare_ms_p99']:>6.2f} {row['ratio_p99']:>6.2f} {row['host_cpu_ms_p50']:>9.2f} "
+        f"{row['period_error_ms_p99']:>11.2f}  {faults}"
+    )
+
+
+def _misses(row: dict[str, Any]) -> list[str]:
+    nodes, found = row["nodes"], row["overhead_ms_p99"]
+    misses = []
+    if found > CASES[nodes][1]:
+        misses.append(f"{nodes} nodes: overhead p99 {found:.1f} ms, allowed {CASES[nodes][1]:g}")
+    if row["ratio_p99"] > RATIO:
+        misses.append(f"{nodes} nodes: {row['ratio_p99']:.1f} x a bare exchange, allowed {RATIO:g}")
+    lost = {kind: count for kind, count in row["faults"].items() if kind != "STALE"}
+    if lost:
+        misses.append(f"{nodes} nodes: false {', '.join(lost)}")
+    return misses
+
+
+def _peer(steps: int) -> float | None:
+    try:
+        periods_ms = np.array(rtgym_periods(CASES[1][0] / 1e3, steps)) * 1e3
+    except Skip:
+        return None
+    return float(np.percentile(np.abs(periods_ms - CASES[1][0]), 99))
+
+
+def _provenance(options: argparse.Namespace, began: datetime, load: Sequence[float]) -> dict[str, Any]:
+    return {
+        "git_commit": git_commit(),
+        "began": began.isoformat(timespec="seconds"),
+        "ended": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "quick": options.quick,
+        "cpu": cpu_model(),
+        "cores": cores(),
+        "load_average_before": list(load),
+        "load_average_after": list(os.getloadavg()),
+        "niceness": os.nice(0),
+        "python": platform.python_version(),
+        "pyzmq": version("pyzmq"),
+    }
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_STEPS} steps instead of {STEPS} per rack")
+    parser.add_argument("--nodes", type=_nodes, default=list(CASES), metavar="N,...", help="of 1, 16, 100")
+    parser.add_argument("--memory", type=int, metavar="STEPS", help="growth of the host over so many steps (10000)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything with its provenance")
+    return parser.parse_args(arguments)
+
+
+def _nodes(text: str) -> list[int]:
+    found = [int(word) for word in text.split(",") if word.strip().isdigit()]
+    if not found or not set(found) <= set(CASES):
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: {', '.join(map(str, CASES))}")
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
