@@ -61,6 +61,9 @@ class NodeLoop:
         self._sessions: dict[str, NodeSession | None] = {}
         self._stuck: set[str] = set()
         self._away: set[str] = set()
+        #: When each session is due, as of its last service.
+        self._due: dict[str, int] = {}
+        self._look_ns = 0
         #: Who waits for news on which socket, as the poller has it.
         self._poller, self._watched = load_zmq().Poller(), dict[Any, str]()
         for device in devices:
@@ -72,9 +75,11 @@ class NodeLoop:
         for device, session in self._sessions.items():
             if session is None or device in self._stuck:
                 continue
-            if device in ready or session.deadline_ns() <= now:
+            if device in ready or self._due[device] <= now:
                 self._serve(device, session)
-        self._follow()
+        if now >= self._look_ns:
+            self._look_ns = now + _AT_LEAST_MS * _MS // 2
+            self._follow()
 
     def close(self) -> None:
         """Every node says good-bye."""
@@ -96,7 +101,8 @@ class NodeLoop:
             address = self._via.get(device, self._address)
             return HostLink(self._context, address, self._pairs[device], self._host, MAX_CONTROL)
 
-        self._sessions[device] = NodeSession(self._nodes[device], card, connect, time.monotonic_ns())
+        session = NodeSession(self._nodes[device], card, connect, time.monotonic_ns())
+        self._sessions[device], self._due[device] = session, session.deadline_ns()
 
     def _end(self, device: str, good_bye: bool = False) -> None:
         """The end of a node's process, as if it were killed or on purpose."""
@@ -112,7 +118,7 @@ class NodeLoop:
         due, sockets = time.monotonic_ns() + _AT_LEAST_MS * _MS, {}
         for device, session in self._sessions.items():
             if session is not None and device not in self._stuck:
-                due = min(due, session.deadline_ns())
+                due = min(due, self._due[device])
                 if session.link is not None:
                     sockets[session.link.socket] = device
         if sockets != self._watched:
@@ -129,6 +135,7 @@ class NodeLoop:
     def _serve(self, device: str, session: NodeSession) -> None:
         node = self._nodes[device]
         session.service(time.monotonic_ns())
+        self._due[device] = session.deadline_ns()
         if node.asked is not None:
             node.begin((session.machine.session, session.machine.episode), node.asked)
 

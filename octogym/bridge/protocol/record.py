@@ -234,7 +234,7 @@ class Record:
     def _fault(self, stale: bool) -> Tuple[str, str]:
         if self.revoked:
             return f.REVOKED, ""
-        if self.link_down:
+        if self.link_down and self.fault != f.BYE:
             return f.LINK_DOWN, ""
         if self.fault:
             return self.fault, self.text
