@@ -80,13 +80,14 @@ def _list(options: argparse.Namespace) -> int:
     print(f"{'name':<{width}}  {'kind':<12}  {'length':>8}  {'mean':>12}")
     for name in traces:
         series = traces[name]
-        kind, mean, length = "availability", "", ""
+        kind, mean = "availability", ""
         if isinstance(series, CountSeries):
             kind, mean = "/".join(series.counts), f"{count_figures(series).mean:.2f}"
         if isinstance(series, RateSeries):
             kind, mean = "bandwidth", f"{series.mean_bit_per_s / 1e6:.1f} Mbit/s"
-        if not isinstance(series, AvailabilitySeries):
-            length = f"{series.duration_s:.0f} s"
+        if isinstance(series, AvailabilitySeries):
+            mean = f"{100 * series.present_share:.1f} %"
+        length = f"{series.duration_s:.0f} s"
         print(f"{name:<{width}}  {kind:<12}  {length:>8}  {mean:>12}")
     return 0
 
@@ -101,6 +102,7 @@ def _show(options: argparse.Namespace) -> int:
         chosen = TraceSet(
             {name: one for name, one in traces.counts.items() if name == options.name},
             {name: one for name, one in traces.rates.items() if name == options.name},
+            {name: one for name, one in traces.availability.items() if name == options.name},
         )
     for name in chosen:
         print(f"{name} ({what})")
@@ -145,7 +147,13 @@ def _figures(series: Series, among: TraceSet) -> dict[str, str]:
             "outage mean, longest": f"{rate.outage_mean_s:.1f} s, {rate.outage_longest_s:.0f} s",
         }
     else:
-        rows = {"absences": str(len(series.absent))}
+        away_s = (series.absent[:, 1] - series.absent[:, 0]) / 1e9
+        rows = {
+            "length": f"{series.duration_s:g} s",
+            "present": f"{100 * series.present_share:.1f} %",
+            "absences": str(len(series.absent)),
+            "absence mean, longest": f"{away_s.mean():.1f} s, {away_s.max():.1f} s" if len(away_s) else "none",
+        }
     return {**rows, "source": series.source}
 
 
@@ -162,8 +170,8 @@ def _curve(series: Series) -> tuple[list[float], list[float]]:
     if isinstance(series, RateSeries):
         seconds = range(max(1, int(series.duration_s)))
         return [float(second) for second in seconds], [float(series.at(10**9 * second)) / 1e6 for second in seconds]
-    end = int(series.absent.max(initial=0)) // 10**9 + 1
-    return [float(t) for t in range(end)], [float(series.present(10**9 * t)) for t in range(end)]
+    seconds = range(max(1, int(series.duration_s)))
+    return [float(second) for second in seconds], [float(series.present(10**9 * second)) for second in seconds]
 
 
 def sparkline(values: list[float], width: int = 72) -> str:
@@ -179,6 +187,9 @@ def sparkline(values: list[float], width: int = 72) -> str:
     return "".join("·" if mean is None else bars[min(7, int(8 * mean / top))] for mean in means)
 
 
+_UNITS = {CountSeries: "objects", RateSeries: "Mbit/s", AvailabilitySeries: "present"}
+
+
 def _plot(traces: TraceSet, file: Path) -> None:
     from octogym.cli.plots import BLUE, require_matplotlib
 
@@ -188,7 +199,7 @@ def _plot(traces: TraceSet, file: Path) -> None:
     )
     for axis, name in zip(axes[:, 0], traces, strict=True):
         axis.step(*_curve(traces[name]), where="post", color=BLUE, linewidth=0.8)
-        axis.set(title=name, ylabel="Mbit/s" if isinstance(traces[name], RateSeries) else "objects", ylim=(0, None))
+        axis.set(title=name, ylabel=_UNITS[type(traces[name])], ylim=(0, None))
     axes[-1, 0].set_xlabel("time, s")
     figure.savefig(file)
     pyplot.close(figure)

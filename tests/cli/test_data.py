@@ -44,6 +44,16 @@ def test_show_a_camera_and_a_link(octogym, capsys):
     assert "outage mean, longest" in capsys.readouterr().out
 
 
+def test_show_when_a_device_is_there(octogym, capsys, tmp_path):
+    trace = tmp_path / "churn.csv"
+    trace.write_text("present_at_s,north\n0,1\n10,0\n35,1\n100,1\n")
+    assert octogym("show", trace) == 0
+    text = capsys.readouterr().out
+    assert "churn/north (from a file)" in text
+    assert "75.0 %" in text
+    assert "25.0 s, 25.0 s" in text
+
+
 def test_show_a_file_and_plot_it(octogym, capsys, tmp_path):
     pytest.importorskip("matplotlib", reason="plots need octogym[plot]")
     trace = tmp_path / "mine.json"

@@ -235,6 +235,17 @@ def test_churn_spares_the_start_and_the_devices_not_named(plain: Scenario) -> No
     assert node1[0, 0] >= NS
 
 
+def test_absences_come_from_a_file_too(tmp_path: Path) -> None:
+    (tmp_path / "churn.csv").write_text("present_at_s,a\n0,1\n10,0\n12.5,1\n60,0\n90,1\n100,1\n")
+    text = VALID.replace('"file:rates.csv"]', '"file:rates.csv", "file:churn.csv"]')
+    file = write(tmp_path, text.replace('uplink = "rates"', 'uplink = "rates"\navailability = "churn/a"'))
+    train, test = (load_scenario(file, {"horizon_s": 100}, split=split) for split in ("train", "test"))
+    absent = train.plan(0).absent_ns  # of two nodes and the hub
+    periods = np.array([[10, 13], [60, 70]]) * 10**9  # whole periods; 70 s is where the training part ends
+    assert [rows.tolist() for rows in absent] == [periods.tolist(), periods.tolist(), []]
+    assert test.plan(0).absent_ns[0].tolist() == [[10**9, 20 * 10**9]]  # all are there at the start
+
+
 def test_factors_multiply(plain: Scenario) -> None:
     made = plan(plain, 0, load=2, factor=0.5, crowds={"count": 2, "dwell_s": 5, "factor": 3})
     assert set(made.cameras[0].factor_milli) == {3000}

@@ -178,10 +178,9 @@ class Series:
             raise self._document.error(
                 ("devices", entry, "availability"), name, choices(name, known, "an availability series:")
             )
-        length = max([s.duration_s for s in self._traces.rates.values()], default=0.0)
-        length = max(length, float(known[name].absent.max(initial=0)) / 1e9)
+        series = known[name]
         low, high = self._part
-        return known[name].cut(low * length, high * length).absent if length > 0 else known[name].absent
+        return series.cut(low * series.duration_s, high * series.duration_s).absent
 
     def check_horizon(self, data: Dict[str, Any], horizon_s: int, rows: Dict[str, List[int]]) -> None:
         """Where results are ranked no episode is longer than the shortest series that a camera reads."""

@@ -10,6 +10,7 @@ from typing import Dict, Mapping, Optional
 import numpy as np
 
 from octogym.cluster.errors import TraceError
+from octogym.cluster.traces.availability import PRESENT_AT, load_availability
 from octogym.cluster.traces.bandwidth import RATES_HEADER, load_caps, load_link_table, load_rates_csv, node_rates
 from octogym.cluster.traces.count_json import PERSON_HZ, load_count_json
 from octogym.cluster.traces.irish5g import load_irish5g
@@ -21,7 +22,8 @@ from octogym.cluster.traces.trace_set import TraceSet
 
 EXPECTED = (
     'expected one of: object counts {stream: {class: [count, ...]}}, bandwidth caps {"bandwidth_limits": [...]}, '
-    "CSV with the header 'second,kbit_per_s', 'Time(s),node1,...', 'Time,node1,...' or 'Timestamp,...,DL_bitrate,...', "
+    "CSV with the header 'second,kbit_per_s', 'present_at_s,DEVICE,...', "
+    "'Time(s),node1,...', 'Time,node1,...' or 'Timestamp,...,DL_bitrate,...', "
     "a table 'i j mbit_per_s', MTMMC ground truth (6 or 9 columns), a folder of MTMMC (sNN/cMM/gt/gt.txt) or of "
     "AI City (SNN/cNNN/gt/gt.txt beside cam_timestamp)"
 )
@@ -51,6 +53,8 @@ def load(path: PathLike, name: Optional[str] = None, rate_hz: Optional[float] = 
     fields = [field.strip() for field in first.split(",")]
     if fields == RATES_HEADER:
         return _rates(load_rates_csv(path, name))
+    if fields[0] == PRESENT_AT:
+        return TraceSet(availability=load_availability(path, prefix))
     if fields[0] == "Time(s)":
         return _counts(load_aicity(path, prefix))
     if fields[0] == "Time":

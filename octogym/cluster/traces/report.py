@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 import numpy as np
 
 from octogym.cluster.traces.measures import LAGS_S, count_figures, lag_correlations, rate_figures
-from octogym.cluster.traces.series import AvailabilitySeries, CountSeries, RateSeries, Series
+from octogym.cluster.traces.series import CountSeries, RateSeries, Series
 from octogym.cluster.traces.trace_set import TraceSet
 
 # Prefix of the names -> how the report calls the group.
@@ -53,17 +53,13 @@ def compare(synthetic: TraceSet, real: Optional[TraceSet]) -> List[Line]:
     lines: List[Line] = []
     for prefix, title in GROUPS.items():
         names = [name for name in synthetic if name.startswith(prefix) and (real is None or name in real)]
-        ends_s = {name: min(_duration_s(one[name]) for one in (synthetic, real) if one is not None) for name in names}
+        ends_s = {name: min(one[name].duration_s for one in (synthetic, real) if one is not None) for name in names}
         clock = prefix in _ONE_CLOCK
         ours = _figures([synthetic[name].cut(0, ends_s[name]) for name in names], clock)
         theirs = {} if real is None else _figures([real[name].cut(0, ends_s[name]) for name in names], clock)
         for (figure, unit), values in ours.items():
             lines.append(_line(title, figure, unit, theirs.get((figure, unit), []), values))
     return lines
-
-
-def _duration_s(series: Series) -> float:
-    return math.inf if isinstance(series, AvailabilitySeries) else series.duration_s
 
 
 def _figures(group: Sequence[Series], one_clock: bool) -> Dict[Tuple[str, str], List[float]]:

@@ -169,11 +169,13 @@ class AvailabilitySeries:
     Attributes:
         name: for example ``"churn/device3"``.
         absent: int64 [K, 2], begin and end of each absence in ns, in order, without overlap; [0, 2] = always present.
+        end_ns: end of the series, not before the last absence's.
         source: provenance.
     """
 
     name: str
     absent: np.ndarray
+    end_ns: int
     source: str
 
     def __post_init__(self) -> None:
@@ -182,7 +184,21 @@ class AvailabilitySeries:
             raise TraceError(self.name, None, f"absences of shape {absent.shape}, expected [K, 2]")
         if absent.size and (absent[0, 0] < 0 or (np.diff(absent.ravel()) <= 0).any()):
             raise TraceError(self.name, None, "absences must be in order, of positive length and apart from each other")
+        if self.end_ns <= 0 or self.end_ns < absent.max(initial=0):
+            raise TraceError(
+                self.name, None, f"end_ns = {self.end_ns}, expected above 0 and not before an absence's end"
+            )
         object.__setattr__(self, "absent", absent)
+        object.__setattr__(self, "end_ns", int(self.end_ns))
+
+    @property
+    def duration_s(self) -> float:
+        return self.end_ns / NS
+
+    @property
+    def present_share(self) -> float:
+        """Of the time, 0 to 1."""
+        return 1.0 - float(np.diff(self.absent, axis=1).sum()) / self.end_ns
 
     def present(self, t_ns: Union[int, np.ndarray]) -> np.ndarray:
         """bool, of the shape of ``t_ns``: whether the device is there (it leaves at begin, is back at end)."""
@@ -191,9 +207,12 @@ class AvailabilitySeries:
 
     def cut(self, start_s: float, end_s: float) -> AvailabilitySeries:
         """The absences within [start_s, end_s), in seconds of this series, moved to 0."""
-        start, end = round(start_s * NS), round(end_s * NS)
+        start, end = max(0, round(start_s * NS)), min(self.end_ns, round(end_s * NS))
+        if start >= end:
+            raise TraceError(self.name, None, f"nothing between {start_s} s and {end_s} s of {self.duration_s} s")
         absent = np.clip(self.absent, start, end) - start
-        return AvailabilitySeries(self.name, absent[absent[:, 1] > absent[:, 0]], f"{self.source}; from {start_s:g} s")
+        source = f"{self.source}; {start / NS:g} s to {end / NS:g} s"
+        return AvailabilitySeries(self.name, absent[absent[:, 1] > absent[:, 0]], end - start, source)
 
 
 Series = Union[CountSeries, RateSeries, AvailabilitySeries]

@@ -68,7 +68,7 @@ class TraceSet:
                 parts = {"t_ns": np.append(series.t_ns, series.end_ns).astype("<i8")}
                 parts["bit_per_s"] = series.bit_per_s.astype("<i8")
             else:
-                parts = {"absent": series.absent.astype("<i8")}
+                parts = {"absent": np.append(series.absent.ravel(), series.end_ns).astype("<i8")}
             for key in sorted(parts):
                 data = np.ascontiguousarray(parts[key]).tobytes()
                 digest.update(f"{type(series).__name__}\0{name}\0{key}\0{len(data)}\0".encode())
@@ -97,12 +97,9 @@ class TraceSet:
             return test if part == "test" else self._where(lambda name: name not in test)
         if not 0 < train_share < 1:
             raise ValueError(f"train_share = {train_share}: expected a number between 0 and 1")
-        ends = {name: series.duration_s for name, series in self.counts.items()}
-        ends.update({name: series.duration_s for name, series in self.rates.items()})
-        longest = max(ends.values(), default=0.0)
 
         def bounds(name: str) -> Tuple[float, float]:
-            end = ends.get(name, longest)
+            end = self[name].duration_s
             return (0.0, train_share * end) if part == "train" else (train_share * end, end)
 
         return TraceSet(

@@ -13,6 +13,7 @@ FILES = {
     "counts": ('{"a": {"person": [1], "car": [2]}}', ["x/a"], []),
     "caps": ('{"bandwidth_limits": [{"time": 0, "mbps": 50}]}', [], ["x"]),
     "rates": ("second,kbit_per_s\n0,1000\n", [], ["x"]),
+    "churn": ("present_at_s,a,b\n0,1,0\n9,1,0\n", [], []),
     "city": ("Time(s),node1\n0,1\n", ["x/node1"], []),
     "irish": ("Timestamp,DL_bitrate\n2019.12.16_13.40.04,1000\n", [], ["x"]),
     "mtmmc": ("0,1,1,1,1,1\n", ["x/x"], []),
@@ -26,6 +27,10 @@ def test_known_formats(write, kind):
     traces = load(write("x.dat", text))
     assert list(traces.counts) == counts
     assert list(traces.rates) == rates
+
+
+def test_availability_is_told_by_its_header(write):
+    assert list(load(write("x.dat", FILES["churn"][0])).availability) == ["x/a", "x/b"]
 
 
 def test_name_and_rate_can_be_given(write):

@@ -107,13 +107,22 @@ def test_cut_of_rates_begins_inside_a_piece():
 
 
 def test_presence():
-    series = AvailabilitySeries("d", np.array([[1, 2], [4, 6]]) * S, "test")
+    series = AvailabilitySeries("d", np.array([[1, 2], [4, 6]]) * S, 8 * S, "test")
     assert series.present(np.array([0, 1, 2, 3, 5, 6]) * S).tolist() == [True, False, True, True, False, True]
     assert series.cut(1.5, 5).absent.tolist() == [[0, S // 2], [5 * S // 2, 7 * S // 2]]
-    assert AvailabilitySeries("d", np.empty((0, 2)), "test").present(0)
+    assert series.cut(1.5, 5).duration_s == 3.5
+    assert series.present_share == 5 / 8
+    assert AvailabilitySeries("d", np.empty((0, 2)), S, "test").present(0)
+
+
+def test_presence_outside_of_the_series_is_refused():
+    with pytest.raises(TraceError, match="nothing between"):
+        AvailabilitySeries("d", np.empty((0, 2)), S, "test").cut(1, 2)
+    with pytest.raises(TraceError, match="end_ns"):
+        AvailabilitySeries("d", np.array([[1, 2]]) * S, S, "test")
 
 
 @pytest.mark.parametrize("absent", [[[2, 1]], [[1, 2], [2, 3]], [[-1, 2]], [[1, 2, 3]], [1, 2]])
 def test_bad_absences_are_refused(absent):
     with pytest.raises(TraceError):
-        AvailabilitySeries("d", np.array(absent), "test")
+        AvailabilitySeries("d", np.array(absent), 9, "test")

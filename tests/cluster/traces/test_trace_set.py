@@ -16,7 +16,7 @@ S = 10**9
 def make(values=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), source="test", order=1):
     counts = [CountSeries(f"site/node{k}", 1.0, {"car": np.array(values) + k}, source) for k in (1, 2)][::order]
     rate = RateSeries("5g/a", np.arange(10) * S, np.arange(10), 10 * S, source)
-    away = AvailabilitySeries("away/x", np.array([[2, 9]]) * S, source)
+    away = AvailabilitySeries("away/x", np.array([[2, 9]]) * S, 10 * S, source)
     return TraceSet({one.name: one for one in counts}, {rate.name: rate}, {away.name: away})
 
 
