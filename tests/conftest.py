@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+# Before NumPy and torch start their threads: on a machine that does other things too, small operations that wait for
+# each other's threads take a hundred times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 

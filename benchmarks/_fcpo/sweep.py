@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks._fcpo import trained
 from benchmarks._fcpo.curves import blocks_to, by_seed
 from benchmarks._study.runs import Condition, measure
-from octogym.agents.fcpo_settings import FcpoSettings
+from octogym.agents.fcpo.settings import FcpoSettings
 
 
 def sweep(

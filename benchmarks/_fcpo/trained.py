@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks._study.kept import folder, once
-from octogym.agents.fcpo_settings import FcpoSettings
+from octogym.agents.fcpo.settings import FcpoSettings
 from octogym.train.checkpoint import POLICY_FILE, STATE_FILE
-from octogym.train.fcpo import HISTORY_FILE, FcpoTraining, train_fcpo
-from octogym.train.fcpo_history import COLUMNS
+from octogym.train.fcpo.history import COLUMNS
+from octogym.train.fcpo.training import HISTORY_FILE, FcpoTraining, train_fcpo
 
 FOLDER = folder("fcpo")
 

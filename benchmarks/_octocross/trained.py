@@ -56,7 +56,7 @@ def _train(method: str, scenario: str, seed: int, lesson: Lesson, out: Path) -> 
     """Whether it was interrupted."""
     resume = (out / STATE_FILE).exists()
     if method == LEARNED:
-        from octogym.train.offload_ppo import OffloadPpoConfig, train_offload_ppo
+        from octogym.train.ppo import OffloadPpoConfig, train_offload_ppo
 
         config = OffloadPpoConfig(scenario, out, seed=seed, resume=resume)
         return train_offload_ppo(replace(config, **dict(lesson.offload))).interrupted
@@ -66,6 +66,6 @@ def _train(method: str, scenario: str, seed: int, lesson: Lesson, out: Path) -> 
         from octogym.train.octocross import OctoCrossTraining, train_octocross
 
         return train_octocross(OctoCrossTraining(scenario, preset=lesson.preset, **common)).interrupted
-    from octogym.train.forecasters import ForecasterTraining, train_forecaster
+    from octogym.train.octocross import ForecasterTraining, train_forecaster
 
     return train_forecaster(ForecasterTraining(scenario, preset=lesson.preset, method=method, **common)).interrupted

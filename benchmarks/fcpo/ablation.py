@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks._fcpo.sweep import sweep
 from benchmarks._study.report import Said, apart, arguments, difference, figure, interval, table, verdict, write
-from octogym.agents.fcpo_settings import FcpoSettings
+from octogym.agents.fcpo.settings import FcpoSettings
 
 BASE = "fcpo"
 

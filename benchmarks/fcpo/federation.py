@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks._fcpo import trained
 from benchmarks._fcpo.curves import blocks_to, by_seed, final, smooth
 from benchmarks._study.report import Said, arguments, band, figure, interval, table, verdict, write
-from octogym.agents.fcpo_settings import FcpoSettings
+from octogym.agents.fcpo.settings import FcpoSettings
 from octogym.fed.config import FedConfig
 
 PIPELINES = (1, 2, 4, 8, 16)

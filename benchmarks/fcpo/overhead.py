@@ -177,11 +177,11 @@ def _resident() -> int:
 def measure_bcedge(quick: bool) -> dict[str, float] | str:
     """BCEdge's decision, update on 7000 experiences and memory; or why they are not measured."""
     try:
-        from octogym.agents import bcedge_network as network
+        from octogym.agents.bcedge import network
         from octogym.agents.onboard.sampling import inverse_cdf
         from octogym.cluster.registry import load_scenario
-        from octogym.train.bcedge import Agent, BCEdgeConfig
-        from octogym.train.bcedge_world import World, models_of
+        from octogym.train.bcedge.training import Agent, BCEdgeConfig
+        from octogym.train.bcedge.world import World, models_of
         from octogym.train.torch_extra import import_torch, torch_threads
 
         torch = import_torch()

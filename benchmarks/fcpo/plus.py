@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks._fcpo.sweep import sweep
 from benchmarks._study.report import Said, arguments, difference, figure, interval, table, verdict, write
 from benchmarks._study.runs import Condition
-from octogym.agents.fcpo_settings import FcpoSettings
+from octogym.agents.fcpo.settings import FcpoSettings
 
 LOADED = Condition(load=1.25)
 

@@ -32,7 +32,7 @@ from benchmarks._study.report import (
     write,
 )
 from benchmarks._study.runs import Condition, measure
-from octogym.agents.fcpo_settings import FcpoSettings
+from octogym.agents.fcpo.settings import FcpoSettings
 from octogym.agents.tuned_static import tuned_file
 from octogym.agents.tuning import DEFAULT, Budget
 from octogym.cluster.registry import load_scenario

@@ -17,9 +17,8 @@ import numpy as np
 from benchmarks._study.report import arguments, table, verdict, write
 from octogym.agents.onboard import IAgentStack
 from octogym.sim import SimBackend
-from octogym.train import fcpo as training
-from octogym.train.fcpo import FcpoTraining, train_fcpo
-from octogym.train.fcpo_federation import Federations
+from octogym.train.fcpo import FcpoTraining, train_fcpo, training
+from octogym.train.fcpo.federation import Federations
 
 PARTS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "simulator": (SimBackend, ("step", "reset")),

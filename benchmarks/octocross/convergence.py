@@ -25,7 +25,7 @@ from octogym.scheduler.octocross.fit import Fit, FitSettings
 from octogym.scheduler.octocross.ids import DeviceIds
 from octogym.scheduler.octocross.model import OctoCrossModel
 from octogym.scheduler.octocross.windows import chronological
-from octogym.train.load_data import training_series
+from octogym.train.octocross.load_data import training_series
 
 SIZES = {"16 nodes": "campus-16", "26 nodes": "city-26", "100 nodes": ""}
 #: Converged: the validation loss is within this part of its whole fall.

@@ -22,8 +22,8 @@ from octogym.scheduler.octocross.config import preset
 from octogym.scheduler.octocross.file import read_octocross
 from octogym.scheduler.octocross.fit import FitSettings, forecast_errors
 from octogym.train.checkpoint import POLICY_FILE, STATE_FILE
-from octogym.train.load_data import training_series
 from octogym.train.octocross import OctoCrossTraining, train_octocross
+from octogym.train.octocross.load_data import training_series
 
 KINDS = ("real", "synthetic")
 HORIZON = 8

@@ -31,7 +31,7 @@ from benchmarks._study.report import (
     verdict,
     write,
 )
-from octogym.agents.fcpo_settings import FcpoSettings
+from octogym.agents.fcpo.settings import FcpoSettings
 
 SCENARIO = "campus-16-rack"
 #: The same devices and cameras: OctoCross learns there.

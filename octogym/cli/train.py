@@ -83,7 +83,7 @@ def _common(parser: argparse.ArgumentParser, episodes: int | None, envs: int | N
 
 
 def run_fcpo(options: argparse.Namespace) -> int:
-    from octogym.agents.fcpo_settings import FcpoSettings
+    from octogym.agents.fcpo.settings import FcpoSettings
     from octogym.agents.onboard import IAgentConfig
     from octogym.fed.client import ClientConfig
     from octogym.fed.config import FedConfig
@@ -163,7 +163,7 @@ def _train_other(options: argparse.Namespace, scenario: Scenario, seed: int, fol
     chosen = {"horizon": options.horizon}
     chosen.update({k: v for k, v in (("episodes", options.episodes), ("num_envs", options.envs)) if v is not None})
     if options.method == "mappo-offload":
-        from octogym.train.offload_ppo import OffloadPpoConfig, train_offload_ppo
+        from octogym.train.ppo import OffloadPpoConfig, train_offload_ppo
 
         learned = train_offload_ppo(changed(OffloadPpoConfig(**given, **chosen), options.agent, "--agent"))
         return learned.file, learned.interrupted

@@ -11,7 +11,7 @@ from octogym.cli.choose import UsageError, add_scenario_arguments, seeds_of
 from octogym.cli.store import slug
 from octogym.cli.train_settings import changed, stopped, training_scenario_of
 
-#: Methods of `octogym.train.forecasters`.
+#: Methods of `octogym.train.octocross.forecasters`.
 FORECASTERS = {
     "distream-offload": "Distream's forecaster, an LSTM",
     "gnn-lstm": "GNN_LSTM: graph convolutions, then an LSTM; for the one scenario",
@@ -90,6 +90,6 @@ def _train(method: str, config: dict[str, Any], resume: bool) -> Any:
         from octogym.train.octocross import OctoCrossTraining, train_octocross
 
         return train_octocross(OctoCrossTraining(**config, resume=resume))
-    from octogym.train.forecasters import ForecasterTraining, train_forecaster
+    from octogym.train.octocross import ForecasterTraining, train_forecaster
 
     return train_forecaster(ForecasterTraining(**config, resume=resume, method=method))

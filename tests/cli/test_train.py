@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from octogym.agents.fcpo_file import read_fcpo
-from octogym.agents.fcpo_settings import FcpoSettings
+from octogym.agents.fcpo.file import read_fcpo
+from octogym.agents.fcpo.settings import FcpoSettings
 from octogym.cli import main
 
 SHORT = ["--agent", "steps=10", "--agent", "steps_max=10", "--horizon", "50", "--quiet"]

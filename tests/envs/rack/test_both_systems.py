@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from octogym.agents.fcpo import FcpoPlusPolicy
-from octogym.agents.fcpo_file import write_fcpo
+from octogym.agents.fcpo.file import write_fcpo
 from octogym.cli import main
 from octogym.cluster.backend import Policy, View
 from octogym.cluster.decision import Decision
