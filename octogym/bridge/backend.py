@@ -6,12 +6,13 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from octogym.bridge.gather import Gatherer
 from octogym.bridge.keys import Admission, KeyRing
 from octogym.bridge.logbook import Logbook
 from octogym.bridge.protocol.codec import MAX_CONTROL
@@ -21,7 +22,7 @@ from octogym.bridge.protocol.host import HostMachine
 from octogym.bridge.protocol.keyfile import KeyPair
 from octogym.bridge.protocol.messages import Peer
 from octogym.bridge.roster import Roster, read_roster
-from octogym.bridge.scatter import Cutter, Gatherer
+from octogym.bridge.scatter import Cutter
 from octogym.bridge.session import CONTROL, Admits, HostSession
 from octogym.bridge.sockets import HostSockets
 from octogym.cluster.decision import Decision
@@ -240,21 +241,23 @@ class BridgeBackend:
                 self.facts = {device: _at_start(facts) for device, facts in self.facts.items()}
             for d, device in enumerate(self.cluster.devices):
                 self._gather(d, self.facts[device.id])
+            telemetry = self._gatherer.sums()
         for device_id, facts in self.facts.items():
             if facts.fault in (BYE, JOINING):
                 continue
             if facts.fault and (device_id not in before or before[device_id].fault != facts.fault):
                 self.tally.faults[facts.fault] += 1
         self._next = window + 1
-        return self._gatherer.sums()
+        return telemetry
 
     def _gather(self, device: int, facts: NodeFacts) -> None:
         age_ns = 0 if facts.fresh else round(max(facts.age_ns, 0) * self._scale)
         news = facts.windows > 0 or facts.fresh
         if facts.rows is not None and news:
-            self._gatherer.heard(device, facts.rows, facts.present or facts.fresh, facts.fresh, age_ns)
+            here = facts.present or facts.fresh
+            self._gatherer.heard(device, facts.rows, facts.bins, here, facts.fresh, age_ns)
         else:
-            self._gatherer.silent(device, facts.present, age_ns)
+            self._gatherer.silent(device, facts.bins, facts.present, age_ns)
 
     def _next_seed(self, seed: int | Sequence[int] | None, mask: np.ndarray | None, options: Any) -> int:
         if mask is not None and not (np.shape(mask) == (1,) and bool(np.all(mask))):
@@ -274,7 +277,7 @@ def _at_start(facts: NodeFacts) -> NodeFacts:
     """What a device says of the episode's start covers no window, and is as new as can be."""
     if facts.rows is None or facts.missed:
         return facts
-    return replace(facts, fresh=True, stale=False, fault="" if facts.fault == STALE else facts.fault)
+    return facts._replace(fresh=True, stale=False, fault="" if facts.fault == STALE else facts.fault)
 
 
 def open_bridge(

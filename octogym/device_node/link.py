@@ -16,6 +16,8 @@ WAITING = 16
 UNREAD = 4096
 #: How long the last word (Bye) may take when the node leaves.
 LINGER_MS = 200
+#: ZeroMQ's flags and options as plain numbers: pyzmq's enumerations cost more than the calls.
+_NOBLOCK, _MORE, _EVENTS, _POLLIN = 1, 2, 15, 1
 
 
 def load_zmq() -> Any:
@@ -57,17 +59,30 @@ class HostLink:
             self.socket.curve_publickey, self.socket.curve_secretkey = pair.public, pair.secret
         self.socket.connect(address)
 
+    @property
+    def news(self) -> bool:
+        """Whether there is a message to read."""
+        return bool(self.socket.getsockopt(_EVENTS) & _POLLIN)
+
     def receive(self) -> Optional[List[bytes]]:
         """The next message; None if there is none."""
         try:
-            return list(self.socket.recv_multipart(self._zmq.NOBLOCK))
+            frame = self.socket.recv(_NOBLOCK, copy=False)
+            frames = [frame.bytes]
+            while frame.more:
+                frame = self.socket.recv(_NOBLOCK, copy=False)
+                frames.append(frame.bytes)
         except self._zmq.Again:
             return None
+        return frames
 
     def send(self, frames: List[bytes]) -> bool:
         """Hand a message to the connection; False if there is none, or it takes nothing more."""
         try:
-            self.socket.send_multipart(frames, self._zmq.NOBLOCK)
+            # A DEALER takes or refuses the whole message with its first frame.
+            for frame in frames[:-1]:
+                self.socket.send(frame, _NOBLOCK | _MORE)
+            self.socket.send(frames[-1], _NOBLOCK)
         except self._zmq.Again:
             return False
         return True

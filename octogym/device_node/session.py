@@ -32,7 +32,7 @@ class NodeSession:
         """Read what has come, do what is due, send what there is to say."""
         if self.link is not None:
             for _ in range(_AT_ONCE):
-                frames = self.link.receive()
+                frames = self.link.receive() if self.link.news else None
                 if frames is None:
                     break
                 self.machine.receive(now_ns, b"", frames)

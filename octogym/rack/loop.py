@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import selectors
 import time
 from collections.abc import Hashable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-from octogym.bridge.protocol import Card, NodeHost
+from octogym.bridge.protocol import Card, NodeHost, ObsRows
 from octogym.bridge.protocol.codec import MAX_CONTROL
 from octogym.bridge.protocol.keyfile import KeyPair
 from octogym.bridge.protocol.messages import Hardware
@@ -19,12 +20,14 @@ from octogym.device_node.session import NodeSession
 _MS = 1_000_000
 #: The loop looks up at least this often.
 _AT_LEAST_MS = 50
-#: ZeroMQ's flag as a plain number.
-_POLLIN = 1
 
 
 class WorldNode(NodeHost, Protocol):
-    """A device of a simulated world. `asked`: seed of a reset for which `begin` is due; `present`: it is there."""
+    """A device of a simulated world.
+
+    `asked`: seed of a reset for which `begin` is due. `present`: it is there. `ahead`: what `snapshot` will return at
+    the end of the window that runs, the same object, if it is known already.
+    """
 
     asked: int | None
 
@@ -32,6 +35,8 @@ class WorldNode(NodeHost, Protocol):
     def present(self) -> bool: ...
 
     def begin(self, episode: Hashable, seed: int) -> None: ...
+
+    def ahead(self) -> ObsRows | None: ...
 
 
 class NodeLoop:
@@ -64,25 +69,32 @@ class NodeLoop:
         #: When each session is due, as of its last service.
         self._due: dict[str, int] = {}
         self._look_ns = 0
-        #: Who waits for news on which socket, as the poller has it.
-        self._poller, self._watched = load_zmq().Poller(), dict[Any, str]()
+        # ZeroMQ's own poller asks every socket every time; their descriptors tell of changes only, so that who still
+        # has something to read after it was served is kept in `_pending`.
+        self._selector = selectors.DefaultSelector()
+        self._watched: dict[str, selectors.SelectorKey] = {}
+        self._pending: set[str] = set()
+        #: Nodes whose next observation can be packed as soon as the world knows it; whether to try that now.
+        self._unprepared: set[str] = set()
+        self._preparing = False
         for device in devices:
             self._boot(device)
 
     def turn(self) -> None:
-        """Wait for news or for what is due, then serve everybody."""
+        """Wait for news or for what is due, and serve whom it concerns. Where nobody has anything, prepare."""
         ready, now = self._wait(), time.monotonic_ns()
-        for device, session in self._sessions.items():
-            if session is None or device in self._stuck:
-                continue
-            if device in ready or self._due[device] <= now:
-                self._serve(device, session)
+        ready.update(device for device, due_ns in self._due.items() if due_ns <= now)
+        for device in ready - self._stuck:
+            self._serve(device)
+        if not ready and self._unprepared:
+            self._prepare()
         if now >= self._look_ns:
             self._look_ns = now + _AT_LEAST_MS * _MS // 2
             self._follow()
 
     def close(self) -> None:
         """Every node says good-bye."""
+        self._selector.close()
         for session in self._sessions.values():
             if session is not None:
                 session.close(time.monotonic_ns(), "the simulated rack ends")
@@ -103,47 +115,99 @@ class NodeLoop:
 
         session = NodeSession(self._nodes[device], card, connect, time.monotonic_ns())
         self._sessions[device], self._due[device] = session, session.deadline_ns()
+        self._watch(device)
 
     def _end(self, device: str, good_bye: bool = False) -> None:
         """The end of a node's process, as if it were killed or on purpose."""
-        session = self._sessions[device]
+        session, self._sessions[device] = self._sessions[device], None
+        self._watch(device)
         if session is not None and good_bye:
             session.close(time.monotonic_ns(), "ends on purpose")
         elif session is not None:
             session.cut()
-        self._sessions[device] = None
+
+    def _cut(self, device: str) -> None:
+        """Lose a node's link to the host."""
+        session = self._sessions[device]
+        if session is not None:
+            self._forget(device)
+            session.cut()
+
+    def _mend(self, device: str) -> None:
+        """Connect a node again."""
+        session = self._sessions[device]
+        if session is not None:
+            session.mend()
+            self._watch(device)
+
+    def _hold(self, device: str, stuck: bool) -> None:
+        """A node's interpreter hangs, or goes on."""
+        (self._stuck.add if stuck else self._stuck.discard)(device)
+        self._watch(device)
+
+    def _watch(self, device: str) -> None:
+        """Wait for news of a device and for what is due there, if its process runs."""
+        self._forget(device)
+        session = self._sessions[device]
+        if session is None or device in self._stuck:
+            self._due.pop(device, None)
+            self._unprepared.discard(device)
+            return
+        self._due[device] = session.deadline_ns()
+        if session.link is not None:
+            descriptor = session.link.socket.getsockopt(load_zmq().FD)
+            self._watched[device] = self._selector.register(descriptor, selectors.EVENT_READ, device)
+            # The descriptor tells of what comes from now on.
+            self._pending.add(device)
+
+    def _forget(self, device: str) -> None:
+        watched = self._watched.pop(device, None)
+        self._pending.discard(device)
+        if watched is not None:
+            self._selector.unregister(watched.fileobj)
 
     def _wait(self) -> set[str]:
         """Devices that have news, as soon as there are some or something is due."""
-        due, sockets = time.monotonic_ns() + _AT_LEAST_MS * _MS, {}
-        for device, session in self._sessions.items():
-            if session is not None and device not in self._stuck:
-                due = min(due, self._due[device])
-                if session.link is not None:
-                    sockets[session.link.socket] = device
-        if sockets != self._watched:
-            for socket in self._watched.keys() - sockets.keys():
-                self._poller.unregister(socket)
-            for socket in sockets.keys() - self._watched.keys():
-                self._poller.register(socket, _POLLIN)
-            self._watched = sockets
-        left_ns = due - time.monotonic_ns()
-        if 0 < left_ns < _MS:
-            time.sleep(left_ns / 1e9)  # the poller counts in milliseconds
-        return {self._watched[socket] for socket, _ in self._poller.poll(max(0, left_ns // _MS))}
+        left_ns = min(self._due.values(), default=2**62) - time.monotonic_ns()
+        if self._pending or self._preparing:
+            left_ns = 0
+        # The selector counts in milliseconds, and rounds up.
+        left_ms = min(_AT_LEAST_MS, left_ns // _MS)
+        found = self._selector.select((left_ms - 0.5) / 1e3 if left_ms > 0 else 0)
+        if not found and 0 < left_ns < _MS:
+            time.sleep(left_ns / 1e9)
+        ready, self._pending = self._pending, set()
+        ready.update(key.data for key, _ in found)
+        return ready
 
-    def _serve(self, device: str, session: NodeSession) -> None:
-        node = self._nodes[device]
+    def _serve(self, device: str) -> None:
+        session, node = self._sessions[device], self._nodes[device]
+        if session is None:
+            return
         session.service(time.monotonic_ns())
         self._due[device] = session.deadline_ns()
+        if session.link is not None and session.link.news:
+            self._pending.add(device)  # the descriptor does not tell of it again
         if node.asked is not None:
             node.begin((session.machine.session, session.machine.episode), node.asked)
+        if session.machine.preparable:
+            self._unprepared.add(device)
+            self._preparing = True
+
+    def _prepare(self) -> None:
+        """Pack what one of the nodes will say at the end of its window, if that is known by now."""
+        device = next(iter(self._unprepared))
+        session, rows = self._sessions[device], self._nodes[device].ahead()
+        self._preparing = rows is not None
+        if rows is not None:
+            self._unprepared.discard(device)
+            if session is not None:
+                session.machine.prepare(rows)
 
     def _follow(self) -> None:
         """A device that the scenario takes away takes its link along."""
-        for device, session in self._sessions.items():
+        for device in self._sessions:
             here = self._nodes[device].present
             if here == (device in self._away):
                 (self._away.discard if here else self._away.add)(device)
-                if session is not None:
-                    session.mend() if here else session.cut()
+                (self._mend if here else self._cut)(device)

@@ -82,7 +82,7 @@ class SimulatedNodes(NodeLoop):
         second = (now_ns - self._began_ns) * self._speed / 1e9
         for fault in [fault for fault in self._running if fault.end_s <= second]:
             self._running.remove(fault)
-            self._mend(fault)
+            self._lift(fault)
         while self._waiting and self._waiting[0].at_s <= second:
             fault = self._waiting.pop(0)
             self._running.append(fault)
@@ -95,19 +95,19 @@ class SimulatedNodes(NodeLoop):
         elif session is None:  # dead already
             return
         elif fault.kind == "stuck":
-            self._stuck.add(fault.device)
+            self._hold(fault.device, True)
         elif fault.kind == "cut":
-            session.cut()
+            self._cut(fault.device)
         else:
             self._end(fault.device, good_bye=fault.kind == "upgrade")
 
-    def _mend(self, fault: Fault) -> None:
+    def _lift(self, fault: Fault) -> None:
         session = self._sessions[fault.device]
         if fault.kind == "blackhole":
             self._holes[fault.device].blackhole = False
         elif fault.kind == "stuck":
-            self._stuck.discard(fault.device)
+            self._hold(fault.device, False)
         elif fault.kind == "cut" and session is not None and fault.device not in self._away:
-            session.mend()
+            self._mend(fault.device)
         elif fault.kind in ("restart", "upgrade") and session is None:
             self._boot(fault.device)

@@ -13,7 +13,8 @@ import numpy as np
 from octogym.bridge.protocol.deployment import Deployment, contract_hash, decode_deployment, encode_deployment
 from octogym.bridge.protocol.errors import DeployError
 from octogym.bridge.protocol.messages import Peer, Table
-from octogym.bridge.protocol.rows import DecisionRows, ObsRows
+from octogym.bridge.protocol.observations import ObsLayout, ObsRows
+from octogym.bridge.protocol.rows import DecisionRows
 from octogym.bridge.protocol.tables import pack, unpack
 from octogym.cluster.errors import OctoGymError
 from octogym.cluster.scenario import Scenario
@@ -95,7 +96,7 @@ class WorldServer:
             node.apply(DecisionRows(**unpack(call.tables, payload)), call.window)
         else:
             rows = node.snapshot(call.window)
-            tables, data = pack({field.name: getattr(rows, field.name) for field in fields(ObsRows)})
+            tables, data = pack({"memory": rows.memory, "histograms": rows.histograms})
             return Answer(node.present, tables=tables), data
         return Answer(node.present), b""
 
@@ -106,6 +107,7 @@ class RemoteNode:
     def __init__(self, context: Any, address: str, device: str) -> None:
         self.device, self.present = device, True
         self.asked: int | None = None
+        self._layout: ObsLayout | None = None
         self._socket = context.socket(load_zmq().DEALER)
         self._socket.linger = 0
         self._socket.connect(address)
@@ -114,6 +116,7 @@ class RemoteNode:
         answer, _ = self._ask(Call("deploy", self.device), encode_deployment(deployment))
         if answer.code:
             raise DeployError(answer.code, answer.text)
+        self._layout = ObsLayout(deployment)
         return True
 
     def peers(self, peers: Sequence[Peer]) -> None:
@@ -140,7 +143,14 @@ class RemoteNode:
 
     def snapshot(self, window: int) -> ObsRows:
         answer, data = self._ask(Call("read", self.device, window))
-        return ObsRows(**unpack(answer.tables, data))
+        arrays = unpack(answer.tables, data)
+        assert self._layout is not None
+        rows = ObsRows(self._layout)
+        rows.memory[:], rows.histograms[:] = arrays["memory"], arrays["histograms"]
+        return rows
+
+    def ahead(self) -> None:
+        """Not known here."""
 
     def close(self) -> None:
         self._socket.close()

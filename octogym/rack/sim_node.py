@@ -9,7 +9,8 @@ import numpy as np
 from octogym.bridge.protocol.deployment import Deployment
 from octogym.bridge.protocol.errors import DeployError
 from octogym.bridge.protocol.messages import Peer
-from octogym.bridge.protocol.rows import COUNTERS, CUMULATIVE, HELD, RESULTS, STATE, DecisionRows, ObsRows
+from octogym.bridge.protocol.observations import ObsRows
+from octogym.bridge.protocol.rows import COUNTERS, HELD, RESULTS, STATE, DecisionRows
 from octogym.rack.world import World
 
 
@@ -24,7 +25,10 @@ class SimNode:
         #: Seed of a reset that has been asked for; whoever owns the session calls `begin`.
         self.asked: int | None = None
         self._deployment: Deployment | None = None
+        self._rows: ObsRows | None = None
         self._base: ObsRows | None = None
+        # The window whose end `_rows` shows.
+        self._shown: int | None = None
 
     def deploy(self, deployment: Deployment) -> bool:
         known = [instance.id for instance in self.world.cluster.instances]
@@ -33,7 +37,8 @@ class SimNode:
                 raise DeployError("placement", f"{spec.id} is not in {self.world.scenario.name}, which runs here")
         if deployment.device != self.device:
             raise DeployError("device", f"a deployment of {deployment.device}; this is {self.device}")
-        self._deployment = deployment
+        self._deployment, self._rows, self._base = deployment, ObsRows.zeros(deployment), None
+        self._shown = None
         return True
 
     def peers(self, peers: Sequence[Peer]) -> None:
@@ -45,9 +50,10 @@ class SimNode:
     def begin(self, episode: Hashable, seed: int) -> None:
         """The episode that `reset` asked for. Where it runs already this node is new in it, and counts from zero."""
         assert self._deployment is not None
-        self.asked = None
+        self.asked = self._shown = None
         self.world.reset(episode, seed)
-        base = self.world.read(self._deployment).copy()
+        base = ObsRows.zeros(self._deployment)
+        self.world.read(self._deployment, base)
         # What the device holds now has come to the new process, whose predecessor's it was and is lost with it.
         base.counters[COUNTERS.index("arrived")] -= base.state[STATE.index("in_stage")]
         base.results[RESULTS.index("generated")] -= base.held[HELD.index("in_flight")]
@@ -68,11 +74,21 @@ class SimNode:
     def local(self, routes: np.ndarray) -> None:
         """The simulator lets shares expire by the same rule."""
 
+    def ahead(self) -> ObsRows | None:
+        """What `snapshot` will return at the end of the window that runs; None if it is not known yet."""
+        return self._read(self.world.window, coming=True) if self.world.known else None
+
     def snapshot(self, window: int) -> ObsRows:
-        assert self._deployment is not None
         self.world.end(window)
-        rows = self.world.read(self._deployment)
-        if self._base is not None:
-            for name in (*CUMULATIVE, "histograms"):
-                setattr(rows, name, getattr(rows, name) - getattr(self._base, name))
+        return self._read(self.world.window - 1, coming=False)
+
+    def _read(self, window: int, coming: bool) -> ObsRows:
+        assert self._deployment is not None and self._rows is not None
+        rows = self._rows
+        if window != self._shown:
+            self._shown = window
+            self.world.read(self._deployment, rows, coming)
+            if self._base is not None:
+                rows.counted -= self._base.counted
+                rows.histograms -= self._base.histograms
         return rows

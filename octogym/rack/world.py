@@ -10,8 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from octogym.bridge.protocol.deployment import Deployment
+from octogym.bridge.protocol.observations import ObsRows
 from octogym.bridge.protocol.rows import (
     COUNTERS,
+    DEVICE,
     FLAGS,
     HELD,
     IN_FORCE,
@@ -19,15 +21,11 @@ from octogym.bridge.protocol.rows import (
     SETTINGS,
     STATE,
     DecisionRows,
-    ObsRows,
 )
 from octogym.cluster.decision import Decision
 from octogym.cluster.scenario import Scenario
 from octogym.cluster.telemetry import BINS
 from octogym.sim import SimBackend
-
-#: What a simulated device does not know of itself: memory, power, temperature, throttling.
-_UNKNOWN = (-1, -1, -1, -1)
 
 
 class _Places(NamedTuple):
@@ -79,16 +77,13 @@ class World:
         self._begin(0)
 
     def _begin(self, seed: int) -> None:
-        cluster = self.cluster
         self._telemetry = self._backend.reset(seed)
         self._told: set[str] = set()
-        self._simulated = False
-        # What the simulator counts per window and nodes count on.
-        self._histograms = np.zeros((2, cluster.S, BINS), np.uint32)
-        self._cameras = np.zeros((2, cluster.C), np.int64)
-        self._gpu_busy_ns = np.zeros(cluster.D, np.int64)
-        self._links = np.zeros((2, 2, cluster.D), np.int64)  # bytes and busy time, up and down
-        self._tabulate()
+        # Counted on by every window that is simulated, also by that which runs.
+        self._histograms = np.zeros((2, self.cluster.S, BINS), np.uint32)
+        # What is known at the end of the last window, and of that which runs: None before it is simulated.
+        self._table = self._tabulate()
+        self._coming: dict[str, np.ndarray] | None = None
 
     def reset(self, episode: Hashable, seed: int) -> None:
         """Begin an episode, unless it has begun: every node asks for it, also one that comes late."""
@@ -116,12 +111,12 @@ class World:
             self._ended_ns = time.monotonic_ns()
         while self.window <= window:
             self._simulate()
-            self._simulated = False
+            assert self._coming is not None
+            self._table, self._coming = self._coming, None
             self._told.clear()
             self.window += 1
             self.steps += 1
             self._ended_ns = time.monotonic_ns()
-            self._count_on()
 
     def go_on(self, now_ns: int) -> None:
         """Time passes also where no node asks: end the window if its end is half a window past."""
@@ -134,38 +129,39 @@ class World:
         """Whether the scenario has the device there."""
         return bool(self._table["present"][self._number[device]])
 
-    def read(self, deployment: Deployment) -> ObsRows:
-        """What a device knows at the end of the last window; not to be changed, and good until the next one ends.
+    @property
+    def known(self) -> bool:
+        """Whether the end of the window that runs is known already."""
+        return self._coming is not None
+
+    def read(self, deployment: Deployment, rows: ObsRows, coming: bool = False) -> None:
+        """Write into `rows` what a device knows at the end of the last window, or of that which runs (if `known`).
 
         The fate of a camera's results is reported by the camera's device.
         """
-        d, cluster, table = deployment.index, self.cluster, self._table
-        _, s, r, c = self._places_of(deployment)
-        results = np.zeros((len(RESULTS), cluster.C), np.int64)
-        held = np.zeros((len(HELD), cluster.C), np.int64)
-        results[:, c], held[:, c] = table["results"][:, c], table["held"][:, c]
-        up_bps, down_bps = table["bandwidth_bps"][[d, cluster.D + d]]
-        return ObsRows(
-            counters=table["counters"][:, s],
-            state=table["state"][:, s],
-            in_force=table["in_force"][:, s],
-            queue=table["queue"][s],
-            flags=table["flags"][:, s],
-            share_milli=table["share_milli"][r],
-            device_counters=np.array([self._gpu_busy_ns[d], *self._links[:, :, d].ravel()], np.int64),
-            device=np.array([table["cpu_threads"][d], up_bps, down_bps, *_UNKNOWN], np.int64),
-            cameras=self._cameras[:, c],
-            results=results,
-            held=held,
-            histograms=self._histograms[:, s],
-        )
+        table = self._coming if coming else self._table
+        assert table is not None
+        d, (_, s, r, c) = deployment.index, self._places_of(deployment)
+        rows.counters[:], rows.state[:] = table["counters"][:, s], table["state"][:, s]
+        rows.in_force[:], rows.flags[:] = table["in_force"][:, s], table["flags"][:, s]
+        rows.queue[:], rows.share_milli[:] = table["queue"][s], table["share_milli"][r]
+        rows.device_counters[:], rows.device[:] = table["device_counters"][d], table["device"][d]
+        rows.cameras[:] = table["cameras"][:, c]
+        rows.results[:, c], rows.held[:, c] = table["results"][:, c], table["held"][:, c]
+        rows.histograms[:] = self._histograms[:, s]
+        if self.known and not coming:
+            t = self._telemetry
+            rows.histograms[0] -= t.latency_hist[0, s]
+            rows.histograms[1] -= t.leaf_hist[0, s]
 
     def _simulate(self) -> None:
         """The window that runs, if that has not been done."""
-        if not self._simulated:
-            self._telemetry = self._backend.step(self._decision)
+        if self._coming is None:
+            self._telemetry = t = self._backend.step(self._decision)
             self._decision = Decision.keep(self.cluster)
-            self._simulated = True
+            self._histograms[0] += t.latency_hist[0]
+            self._histograms[1] += t.leaf_hist[0]
+            self._coming = self._tabulate(self._table)
 
     def _places_of(self, deployment: Deployment) -> _Places:
         found = self._places.get(deployment.device)
@@ -174,19 +170,10 @@ class World:
             found = self._places[deployment.device] = _Places(deployment, *map(_span, indices))
         return found
 
-    def _count_on(self) -> None:
+    def _tabulate(self, before: dict[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+        """The window's telemetry in blocks, once for all devices. What the simulator counts per window counts on from
+        `before`."""
         t, cluster = self._telemetry, self.cluster
-        self._histograms[0] += t.latency_hist[0]
-        self._histograms[1] += t.leaf_hist[0]
-        self._cameras += [t.frames[0], t.objects[0]]
-        self._gpu_busy_ns += t.gpu_busy_ns[0]
-        for k, name in enumerate(("sent_bytes", "link_busy_ns")):
-            self._links[k] += getattr(t, name)[0].reshape(2, cluster.D)
-        self._tabulate()
-
-    def _tabulate(self) -> None:
-        """The window's telemetry in blocks, once for all devices."""
-        t = self._telemetry
         names = {
             "counters": tuple("total_" + name for name in COUNTERS),
             "state": STATE,
@@ -194,10 +181,17 @@ class World:
             "results": tuple("total_" + name for name in RESULTS),
             "held": HELD,
         }
-        self._table = {block: np.stack([getattr(t, name)[0] for name in rows]) for block, rows in names.items()}
-        for name in ("queue", "share_milli", "bandwidth_bps", "cpu_threads", "present"):
-            self._table[name] = getattr(t, name)[0].copy()
+        table = {block: np.stack([getattr(t, name)[0] for name in rows]) for block, rows in names.items()}
+        for name in ("queue", "share_milli", "present"):
+            table[name] = getattr(t, name)[0].copy()
         # The simulator's instances have no faults of their own.
-        # The simulator's instances have no faults of their own.
-        self._table["flags"] = np.zeros((len(FLAGS), self.cluster.S), np.int8)
-        self._table["flags"][:2] = t.active[0], t.set_by[0]
+        table["flags"] = np.zeros((len(FLAGS), cluster.S), np.int8)
+        table["flags"][:2] = t.active[0], t.set_by[0]
+        table["device"] = np.full((cluster.D, len(DEVICE)), -1, np.int64)
+        table["device"][:, 0], table["device"][:, 1:3] = t.cpu_threads[0], t.bandwidth_bps[0].reshape(2, -1).T
+        links = np.concatenate([t.sent_bytes[0], t.link_busy_ns[0]]).reshape(4, -1)
+        table["device_counters"] = np.column_stack([t.gpu_busy_ns[0], *links])
+        table["cameras"] = np.stack([t.frames[0], t.objects[0]])
+        for name in ("device_counters", "cameras"):
+            table[name] = table[name] + before[name] if before is not None else np.zeros_like(table[name])
+        return table

@@ -9,13 +9,22 @@ import pytest
 
 pytest.importorskip("numba")
 
+from octogym.bridge.gather import Gatherer
 from octogym.bridge.protocol.deployment import deployments
-from octogym.bridge.scatter import Cutter, Gatherer
+from octogym.bridge.protocol.observations import ObsRows
+from octogym.bridge.scatter import Cutter
 from octogym.cluster.registry import load_scenario
 from octogym.cluster.telemetry import Telemetry
 from octogym.rack.world import World
 from octogym.sim import SimBackend
 from octogym.testing.decisions import random_decision
+
+
+def told(world, part):
+    """What a device says at the end of the last window, and all of its bins."""
+    rows = ObsRows.zeros(part)
+    world.read(part, rows)
+    return rows, np.arange(rows.histograms.size)
 
 
 @pytest.mark.parametrize("name", ["traffic-2", "campus-16"])
@@ -30,7 +39,7 @@ def test_a_rack_of_devices_sees_what_the_simulator_sees(name):
     gatherer.time(0, 0)
     for k in range(6):
         for d, part in enumerate(parts.values()):
-            gatherer.heard(d, world.read(part))
+            gatherer.heard(d, *told(world, part))
         found = gatherer.sums()
         for field in fields(Telemetry):
             ours, theirs = getattr(found, field.name), getattr(wanted, field.name)
@@ -71,9 +80,9 @@ def test_a_silent_device_is_counted_in_full_when_it_is_heard_again():
         gatherer.time((k + 1) * cluster.period_ns, cluster.period_ns)
         for d, part in enumerate(parts.values()):
             if d == 0 and k in (2, 3):
-                gatherer.silent(d, present=k == 2, age_ns=k)
+                gatherer.silent(d, np.arange(8), present=k == 2, age_ns=k)
             else:
-                gatherer.heard(d, world.read(part))
+                gatherer.heard(d, *told(world, part))
         t = gatherer.sums()
         arrived += t.arrived[0]
         if k in (2, 3):

@@ -11,7 +11,8 @@ from octogym.bridge.protocol.host import HostMachine
 from octogym.bridge.protocol.limits import Rates
 from octogym.bridge.protocol.messages import SPOKEN, VERSION, Hardware, ModelFile, Peer
 from octogym.bridge.protocol.node import NodeMachine
-from octogym.bridge.protocol.rows import DecisionRows, ObsRows
+from octogym.bridge.protocol.observations import ObsRows
+from octogym.bridge.protocol.rows import DecisionRows
 from octogym.bridge.protocol.weights import Weights
 from octogym.bridge.protocol.windows import NodeHost
 

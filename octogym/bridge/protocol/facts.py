@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping, NamedTuple, Optional
 
+import numpy as np
+
 from octogym.bridge.protocol.messages import Hello
-from octogym.bridge.protocol.rows import ObsRows
+from octogym.bridge.protocol.observations import ObsRows
 
 #: Values of `NodeFacts.fault` beside the codes that nodes themselves send, and "" for none.
 LINK_DOWN = "LINK_DOWN"  # the transport has lost the device
@@ -33,8 +35,7 @@ class Event(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True)
-class NodeFacts:
+class NodeFacts(NamedTuple):
     """One device after `collect(window)`.
 
     Attributes:
@@ -50,6 +51,7 @@ class NodeFacts:
         windows: windows that they cover.
         rows: the device's counts of the episode and its last known state. The object is overwritten by the next
             `collect`. None before the first observation.
+        bins: intp [n], the bins of `rows.histograms` (in one row) that the last `collect` has changed.
     """
 
     device: str
@@ -68,6 +70,7 @@ class NodeFacts:
     window_ns: int
     windows: int
     rows: Optional[ObsRows]
+    bins: np.ndarray
 
 
 @dataclass(frozen=True)

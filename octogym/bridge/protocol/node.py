@@ -16,6 +16,7 @@ from octogym.bridge.protocol.deployment import Deployment, decode_deployment
 from octogym.bridge.protocol.errors import DeployError, ProtocolError
 from octogym.bridge.protocol.greeting import HELLO_MOST_NS, Card, Greeting
 from octogym.bridge.protocol.limits import Gate, Rates
+from octogym.bridge.protocol.observations import ObsRows
 from octogym.bridge.protocol.weights import NodeWeights
 from octogym.bridge.protocol.windows import NodeHost, Windows
 
@@ -123,6 +124,20 @@ class NodeMachine:
         self._now(now_ns)
         if deployment is self._deployment and self._windows is None:
             self._end_deploy(deployment, code, text)
+
+    @property
+    def preparable(self) -> bool:
+        """Whether `prepare` has something to do."""
+        return self._windows is not None and self._windows.preparable
+
+    def prepare(self, rows: ObsRows) -> None:
+        """Pack now what is to be sent at the end of the window that runs, where a device knows that before.
+
+        Args:
+            rows: what `NodeHost.snapshot` will return then: the same object, not to be changed before.
+        """
+        if self._windows is not None:
+            self._windows.prepare(rows)
 
     def fault(self, now_ns: int, instance: int, code: str, text: str = "") -> None:
         """Tell the host that instance `instance` (its row; -1: the device) is not well."""

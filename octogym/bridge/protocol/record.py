@@ -12,11 +12,9 @@ from octogym.bridge.protocol.clock import OffsetFilter, WindowGrid
 from octogym.bridge.protocol.codec import Frames
 from octogym.bridge.protocol.deployment import Deployment, contract_hash, encode_deployment
 from octogym.bridge.protocol.errors import ProtocolError
-from octogym.bridge.protocol.histograms import check_bins
-from octogym.bridge.protocol.ledger import MAX_PENDING, Ledger
+from octogym.bridge.protocol.ledger import MAX_PENDING, NO_BINS, Ledger
 from octogym.bridge.protocol.limits import Bucket, Gate
-from octogym.bridge.protocol.rows import obs_layout
-from octogym.bridge.protocol.tables import expect, unpack
+from octogym.bridge.protocol.observations import ObsLayout
 
 #: Decisions whose answers are told apart.
 _ACTS = 4
@@ -27,8 +25,7 @@ class Contract:
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment, self.data = deployment, encode_deployment(deployment)
-        self.hash, self.layout = contract_hash(self.data), obs_layout(deployment)
-        self.bins = 2 * len(deployment.instances) * deployment.bins
+        self.hash, self.layout = contract_hash(self.data), ObsLayout(deployment)
 
 
 @dataclass
@@ -115,7 +112,7 @@ class Record:
 
     def count_anew(self) -> None:
         """An episode begins."""
-        self.ledger = None if self.contract is None else Ledger(self.contract.deployment)
+        self.ledger = None if self.contract is None else Ledger(self.contract.layout)
         self.arrived.clear()
         self.answers.clear()
         self.latest = self.used = None
@@ -133,17 +130,14 @@ class Record:
         """Take in an observation of this epoch.
 
         Raises:
-            ProtocolError: rules "order", "table", "bytes".
+            ProtocolError: rules "order", "table", "bytes", "finite".
         """
         contract, ledger = self.contract, self.ledger
         if contract is None or ledger is None or self.first_window < 0 or message.seq <= self.seen:
             raise ProtocolError("order", f"observation {message.seq} after {self.seen}")
         if message.window < self.first_window - 1 or (self.latest is not None and message.window < self.latest.window):
             raise ProtocolError("order", f"observation of window {message.window}, which is over")
-        arrays = unpack(message.tables, payload)
-        expect(arrays, contract.layout)
-        check_bins(arrays["hist_index"], arrays["hist_count"], contract.bins)
-        ledger.add(message.window, {name: arrays[name] for name in contract.layout})
+        ledger.add(message.window, contract.layout.read(message.tables, payload))
         self.seen, self.latest = message.seq, message
         self.arrived.append(Arrived(message, message.heard >= message.window))
         if message.window <= collected:
@@ -155,7 +149,7 @@ class Record:
         while self.arrived and self.arrived[0].obs.window <= window:
             obs, sure = self.arrived.popleft()
             fresh = sure and obs.window == window
-        rows = None if self.ledger is None else self.ledger.fold(window)
+        rows, bins = (None, NO_BINS) if self.ledger is None else self.ledger.fold(window)
         used, windows, covered = self.used, 0, 0
         if obs is not None:
             windows, covered = self._covered(used, obs, grid)
@@ -187,6 +181,7 @@ class Record:
             window_ns=covered,
             windows=windows,
             rows=None if used is None else rows,
+            bins=bins,
         )
 
     def told(self, window: int) -> bool:

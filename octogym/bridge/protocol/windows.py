@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 
 from octogym.bridge.protocol import messages as m
 from octogym.bridge.protocol.clock import WindowClock
+from octogym.bridge.protocol.decisions import DecisionReader
 from octogym.bridge.protocol.deployment import Deployment
 from octogym.bridge.protocol.errors import ProtocolError
 from octogym.bridge.protocol.histograms import HistogramSender
-from octogym.bridge.protocol.rows import DecisionReader, DecisionRows, ObsRows, obs_layout
-from octogym.bridge.protocol.tables import pack, unpack
+from octogym.bridge.protocol.observations import ObsLayout, ObsRows
+from octogym.bridge.protocol.rows import DecisionRows
+from octogym.bridge.protocol.tables import unpack
 from octogym.bridge.protocol.validity import Validity
 from octogym.cluster.settings import KEEP
 from octogym.cluster.telemetry import BY_SAFE
@@ -55,6 +57,16 @@ class _Held(NamedTuple):
     rows: DecisionRows
 
 
+class _Ready(NamedTuple):
+    """The next observation, but for what is known only when it is sent."""
+
+    window: int
+    rows: ObsRows
+    safe: bool
+    tables: List[m.Table]
+    payload: bytes
+
+
 class Windows:
     """The windows of one deployment. An epoch begins with `begin`, its windows with `start`.
 
@@ -64,8 +76,8 @@ class Windows:
 
     def __init__(self, deployment: Deployment, node: NodeHost, send: Send) -> None:
         self._deployment, self._node, self._send = deployment, node, send
-        self._reader, self._layout = DecisionReader(deployment), obs_layout(deployment)
-        self._bins = HistogramSender(2 * len(deployment.instances) * deployment.bins)
+        self._reader, self._layout = DecisionReader(deployment), ObsLayout(deployment)
+        self._bins = HistogramSender(self._layout.histogram_size)
         self._agents = np.array([spec.control == "agent" for spec in deployment.instances], bool)
         self._validity = Validity(deployment)
         self._fresh = False
@@ -80,16 +92,17 @@ class Windows:
         self._act_seq, self._act_code = 0, ("", "")
         self._obs_seq = self._seen = 0
         self._heard = self._acted = -1
+        self._ready: Optional[_Ready] = None
         self._bins.forget()
 
     def reset(self, now: int) -> None:
         """The device has begun to count from zero, with its initial settings."""
         self._validity.begin(now)
-        self._fresh = True
+        self._fresh, self._ready = True, None
 
     def start(self, window: int, begins_ns: int) -> None:
         """`window` begins at `begins_ns`. A later call replaces an earlier one."""
-        self.clock = WindowClock(window, begins_ns, self._deployment.period_ns)
+        self.clock, self._ready = WindowClock(window, begins_ns, self._deployment.period_ns), None
         self._observed_ns = None
         if self._fresh:
             # The initial settings count as stated in the window before.
@@ -122,6 +135,17 @@ class Windows:
                 self._node.safe(instances)
             if routes.any():
                 self._node.local(routes)
+
+    @property
+    def preparable(self) -> bool:
+        """Whether `prepare` has something to do: once per window, after the host has named it and what has arrived."""
+        return self._ready is None and self.clock is not None and self._heard >= self.clock.window
+
+    def prepare(self, rows: ObsRows) -> None:
+        """Pack now what is to be sent at the end of the window that runs. `rows`: what `NodeHost.snapshot` will return
+        then, the same object, not to be changed before."""
+        if self.preparable and self.clock is not None:
+            self._ready = self._pack(rows, self.clock.window)
 
     def act(self, act: m.Act, payload: bytes) -> None:
         """A decision of this epoch.
@@ -164,11 +188,11 @@ class Windows:
         return self.clock.window, self.clock.tick_ns
 
     def _observe(self, now: int, window: int, ended: int) -> None:
-        rows = self._node.snapshot(window)
+        rows, ready = self._node.snapshot(window), self._ready
+        if ready is None or ready.rows is not rows or ready.window != window:
+            ready = self._pack(rows, window)
         self._obs_seq += 1
-        index, count = self._bins.pack(rows.histograms, self._obs_seq, self._seen)
-        sparse = {"hist_index": index, "hist_count": count}
-        tables, payload = pack({name: sparse[name] if name in sparse else getattr(rows, name) for name in self._layout})
+        self._ready = None
         first = self._observed_ns is None
         obs = m.Obs(
             self._session,
@@ -180,11 +204,16 @@ class Windows:
             t_ns=now,
             heard=self._heard,
             acted_window=self._acted,
-            safe=bool((rows.flags[1] == BY_SAFE).any()),
-            tables=tables,
+            safe=ready.safe,
+            tables=ready.tables,
         )
         self._observed_ns = now
-        self._send(obs, payload)
+        self._send(obs, ready.payload)
+
+    def _pack(self, rows: ObsRows, window: int) -> _Ready:
+        index, count = self._bins.pack(rows.histograms, self._obs_seq + 1, self._seen)
+        tables, payload = self._layout.write(rows, index, count)
+        return _Ready(window, rows, bool((rows.flags[1] == BY_SAFE).any()), tables, payload)
 
     def _unhold(self, clock: WindowClock) -> None:
         held = self._held

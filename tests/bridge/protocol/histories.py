@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 
 from octogym.bridge.protocol.deployment import CameraSpec, Deployment, InstanceSpec, RouteSpec, SettingsSpec
-from octogym.bridge.protocol.rows import COUNTERS, DEVICE, STATE, DecisionRows, ObsRows
+from octogym.bridge.protocol.observations import ObsRows
+from octogym.bridge.protocol.rows import COUNTERS, DEVICE, STATE, DecisionRows
 from octogym.bridge.virtual import KINDS, SECOND, Fault, Owner, VirtualRack, draw_faults, inject
 
 MS = 1_000_000
@@ -292,7 +292,7 @@ def check_whole(rack: VirtualRack) -> None:
         raise Violation("the host is not back")
     for device, fact in rack.owner.facts.items():
         if not (fact.present and fact.fresh and not fact.fault and fact.act in ("", "held") and not fact.safe_active):
-            brief = replace(fact, rows=None)
+            brief = fact._replace(rows=None)
             raise Violation(f"{device} is not whole: {brief}, refused {rack.nodes[device].machine.refused}")
         if fact.acted_window != rack.owner.window - 1:
             raise Violation(f"{device} acts on window {fact.acted_window}, not {rack.owner.window - 1}")

@@ -6,7 +6,7 @@ import pytest
 
 from octogym.bridge.protocol import Deployment, ProtocolError, contract_hash, deployments
 from octogym.bridge.protocol.deployment import decode_deployment, encode_deployment
-from octogym.bridge.protocol.rows import ObsRows
+from octogym.bridge.protocol.observations import ObsRows
 from octogym.cluster import load_scenario
 from octogym.cluster.telemetry import BINS
 

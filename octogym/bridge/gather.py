@@ -1,0 +1,227 @@
+"""What a rack's devices report, gathered into the one Telemetry of its cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from octogym.bridge.protocol.deployment import Deployment
+from octogym.bridge.protocol.observations import ObsLayout, ObsRows
+from octogym.bridge.protocol.rows import (
+    CAMERAS,
+    COUNTERS,
+    DEVICE,
+    FLAGS,
+    HELD,
+    IN_FORCE,
+    RESULTS,
+    STATE,
+)
+from octogym.bridge.scatter import Places, blank
+from octogym.cluster.telemetry import BINS, Telemetry
+from octogym.cluster.topology import Cluster
+
+_SHOWN = FLAGS[:2]  # the third, a fault, is no telemetry
+_DEVICE = [DEVICE.index(name) for name in ("cpu_threads", "up_bps", "down_bps")]
+_OVERDUE = HELD.index("overdue")
+
+
+class Gatherer:
+    """Keeps the rack's one `Telemetry` up to date with what its devices report.
+
+    Counts of a window are differences of what a device has counted in all, so that a lost report loses nothing: where
+    it is silent its rows stand still, with counts 0 and `valid` 0, and its next report brings what came meanwhile.
+    Counts of results are sums over all devices, since a camera's results end wherever their last stage runs.
+
+    All devices' rows stand one after the other in one memory, from where indices that are made once lead to the
+    telemetry: a step is a copy per device and a few operations for all of them.
+    """
+
+    def __init__(self, cluster: Cluster, deployments: Mapping[str, Deployment]) -> None:
+        self.cluster = cluster
+        parts = [deployments[device.id] for device in cluster.devices]
+        layouts, places = [ObsLayout(part) for part in parts], Places(parts)
+        ends = np.cumsum([0, *(layout.size for layout in layouts)]).tolist()
+        self._spans = [slice(*pair) for pair in pairwise(ends)]
+        self._memory = np.zeros(ends[-1], np.uint8)
+        self._index(layouts, ends, places)
+        self._device_of = np.array([instance.device for instance in cluster.instances], np.intp)
+        # Where each row of a device's histograms begins among the telemetry's: the receiver's, then the leaves'.
+        mine = [places.instances[span] for span, _, _ in places.spans]
+        self._bin_rows = [np.concatenate([s, cluster.S + s]) * BINS for s in mine]
+        self._allocate()
+        self.begin()
+
+    def _index(self, layouts: list[ObsLayout], ends: list[int], places: Places) -> None:
+        """Where each value of a block of the telemetry stands, counted in items of its size."""
+
+        def at(name: str) -> list[np.ndarray]:
+            found = []
+            for layout, begin in zip(layouts, ends[:-1], strict=True):
+                offset, dtype, shape = layout.spans[name]
+                found.append((begin + offset) // dtype.itemsize + np.arange(np.prod(shape, dtype=int)).reshape(shape))
+            return found
+
+        s, c, r = (np.argsort(order) for order in (places.instances, places.cameras, places.routes))
+        self._at = {
+            "counters": np.concatenate(at("counters"), 1)[:, s],
+            "state": np.concatenate(at("state"), 1)[:, s],
+            "in_force": np.concatenate(at("in_force"), 1)[:, s],
+            "flags": np.concatenate(at("flags"), 1)[: len(_SHOWN), s],
+            "queue": np.concatenate(at("queue"))[s],
+            "share_milli": np.concatenate(at("share_milli"))[r],
+            "cameras": np.concatenate(at("cameras"), 1)[:, c],
+            "results": np.stack(at("results")),
+            "overdue": np.stack(at("held"))[:, _OVERDUE],
+            "device_counters": np.stack(at("device_counters"), 1),
+            "device": np.stack(at("device"), 1)[_DEVICE],
+        }
+
+    def _allocate(self) -> None:
+        """The telemetry, whose arrays are views of blocks, so that a block is filled at once."""
+        cluster, t = self.cluster, blank(self.cluster)
+        self.telemetry = t
+        blocks = {name: np.zeros(at.shape, np.int64) for name, at in self._at.items() if name != "results"}
+        blocks.update(in_force=np.zeros(self._at["in_force"].shape, np.int32), flags=np.zeros((2, cluster.S), np.int8))
+        blocks.update(queue=t.queue[0], share_milli=t.share_milli[0])
+        blocks.update(results=np.zeros((len(RESULTS), cluster.C), np.int64))
+        self._blocks = blocks
+        self._counts = {
+            name: np.zeros_like(blocks[name]) for name in ("counters", "cameras", "results", "device_counters")
+        }
+        self._before = {name: np.zeros_like(block) for name, block in self._counts.items()}
+        self._bins = np.zeros((2, 1, cluster.S, BINS), np.uint32)
+        self._bins_before = np.zeros(self._bins.size, np.uint32)
+        counts, links = self._counts, self._counts["device_counters"]
+        views: dict[str, Any] = {
+            **_rows(COUNTERS, counts["counters"]),
+            **_rows(tuple("total_" + name for name in COUNTERS), blocks["counters"]),
+            **_rows(STATE, blocks["state"]),
+            **_rows(IN_FORCE, blocks["in_force"]),
+            **_rows(_SHOWN, blocks["flags"]),
+            **_rows(CAMERAS, counts["cameras"]),
+            **_rows(RESULTS, counts["results"]),
+            **_rows(tuple("total_" + name for name in RESULTS), blocks["results"]),
+            "gpu_busy_ns": links[:1],
+            "sent_bytes": links[1:3].reshape(1, -1),
+            "link_busy_ns": links[3:5].reshape(1, -1),
+            "latency_hist": self._bins[0],
+            "leaf_hist": self._bins[1],
+        }
+        for name, array in views.items():
+            setattr(t, name, array)
+
+    def begin(self) -> Telemetry:
+        """A new episode: nothing counted, every instance as the scenario places it, nothing heard."""
+        cluster, memory = self.cluster, self._memory
+        memory[:] = 0
+        for arrays in (self._blocks, self._counts, self._before):
+            for array in arrays.values():
+                array[...] = 0
+        for field in fields(Telemetry):
+            getattr(self.telemetry, field.name)[...] = 0
+        self._bins_before[:] = 0
+        self._shown: np.ndarray = np.zeros(0, np.intp)
+        self._news: list[tuple[np.ndarray, np.ndarray]] = []
+        self._later: dict[int, list[np.ndarray]] = {}
+        given = [instance.initial for instance in cluster.instances]
+        initial = np.array([[s.pack, s.batch, s.pre, s.post, s.pre, s.post] for s in given], np.int32).T
+        memory.view(np.int32)[self._at["in_force"]] = initial
+        memory.view(np.int64)[self._at["state"][STATE.index("timeout_ns")]] = [s.timeout_ns for s in given]
+        memory.view(np.int8)[self._at["flags"][0]] = [instance.active for instance in cluster.instances]
+        memory.view(np.uint16)[self._at["share_milli"]] = [route.share_milli for route in cluster.routes]
+        self._present, self._fresh = np.zeros(cluster.D, np.int8), np.zeros(cluster.D, np.int8)
+        self._age_ns = np.zeros(cluster.D, np.int64)
+        self._show()
+        return self.telemetry
+
+    def time(self, t_ns: int, window_ns: int) -> None:
+        """What the next reports are about. To be called before them, once per step."""
+        self.telemetry.t_ns[0], self.telemetry.window_ns[0] = t_ns, window_ns
+
+    def silent(self, device: int, bins: np.ndarray, present: bool, age_ns: int) -> None:
+        """A device of which nothing is to be shown; `bins` as in `heard`, which counts them in when it is called."""
+        if len(bins):
+            self._later.setdefault(device, []).append(bins)
+        self._present[device], self._fresh[device], self._age_ns[device] = present, False, age_ns
+
+    def heard(
+        self,
+        device: int,
+        rows: ObsRows,
+        bins: np.ndarray,
+        present: bool = True,
+        fresh: bool = True,
+        age_ns: int = 0,
+    ) -> None:
+        """What a device has counted since the episode began, and how things stand there.
+
+        Args:
+            bins: of its histograms (in one row), at least those that have changed.
+            fresh: at this very time.
+        """
+        self._present[device], self._fresh[device], self._age_ns[device] = present, fresh, age_ns
+        self._memory[self._spans[device]] = rows.memory
+        if device in self._later:
+            bins = np.unique(np.concatenate([bins, *self._later.pop(device)]))
+        if len(bins):
+            row, place = np.divmod(bins, BINS)
+            self._news.append((self._bin_rows[device][row] + place, rows.histograms.reshape(-1)[bins]))
+
+    def sums(self) -> Telemetry:
+        """The telemetry, after all reports of a step."""
+        t, blocks = self.telemetry, self._blocks
+        self._show()
+        self._take("counters", np.int64)
+        self._take("cameras", np.int64)
+        self._take("device_counters", np.int64)
+        self._take("overdue", np.int64)
+        self._take("device", np.int64)
+        self._memory.view(np.int64)[self._at["results"]].sum(0, out=blocks["results"])
+        for name, counts in self._counts.items():
+            np.subtract(blocks[name], self._before[name], out=counts)
+            self._before[name][...] = blocks[name]
+        self._count_bins()
+        # What is neither counted nor held by a device that was heard is on its way, or on a device that was not.
+        results = blocks["results"]
+        np.subtract(results[0], results[1:].sum(0), out=t.in_flight[0])
+        blocks["overdue"].sum(0, out=t.overdue[0])
+        t.cpu_threads[0] = blocks["device"][0]
+        np.maximum(blocks["device"][1:].reshape(-1), 0, out=t.bandwidth_bps[0])
+        return t
+
+    def _show(self) -> None:
+        """How things stand."""
+        t = self.telemetry
+        self._take("state", np.int64)
+        self._take("in_force", np.int32)
+        self._take("queue", np.int32)
+        self._take("share_milli", np.uint16)
+        self._take("flags", np.int8)
+        t.present[0] = self._present
+        self._fresh.take(self._device_of, out=t.valid[0], mode="clip")
+        self._age_ns.take(self._device_of, out=t.age_ns[0], mode="clip")
+
+    def _take(self, name: str, dtype: Any) -> None:
+        self._memory.view(dtype).take(self._at[name], out=self._blocks[name], mode="clip")
+
+    def _count_bins(self) -> None:
+        flat, before = self._bins.reshape(-1), self._bins_before
+        flat[self._shown] = 0
+        if self._news:
+            at, count = (np.concatenate(parts) for parts in zip(*self._news, strict=True))
+            flat[at] = count - before[at]
+            before[at] = count
+            self._shown = at
+            self._news = []
+        else:
+            self._shown = self._shown[:0]
+
+
+def _rows(names: tuple[str, ...], block: np.ndarray) -> dict[str, np.ndarray]:
+    """Each row of a block as an array of one environment."""
+    return {name: block[k : k + 1] for k, name in enumerate(names)}
