@@ -231,8 +231,7 @@ class BridgeBackend:
 
     def _collect(self, window: int, due_ns: int, windows: int) -> Telemetry:
         """Wait for the end of `window`, then for its reports, at most until `due_ns`; gather them."""
-        self._session.wait(due_ns - self._grace_ns)
-        self._session.wait(due_ns, lambda machine: machine.complete(window))
+        self._session.wait(due_ns, lambda machine: machine.complete(window), due_ns - self._grace_ns)
         period_ns = self.cluster.period_ns
         self._gatherer.time((window + 1 - self._first) * period_ns, windows * period_ns)
         with self._session.machine_now(wake=False) as (machine, now):

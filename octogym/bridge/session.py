@@ -11,17 +11,19 @@ from dataclasses import asdict
 from typing import Protocol
 
 from octogym.bridge.protocol.host import HostMachine
-from octogym.bridge.sockets import HostSockets
+from octogym.bridge.sockets import DOOR, LOST, HostSockets
 from octogym.cluster.errors import OctoGymError
 
 CONTROL = "control"
 _MS = 1_000_000
-#: The thread looks up at least this often, for keys that were revoked.
-_AT_LEAST_MS = 100
+#: The thread looks up at least this often, and looks for keys that were revoked at most so often.
+_AT_LEAST_MS, _LOOK_MS = 50, 20
+#: News: another thread has something to send.
+_WOKEN = "woken"
 #: How long the thread lets another one go first that has what it waited for.
 _FIRST_S = 0.001
 #: Messages that are read before anything else is done.
-_AT_ONCE = 256
+_AT_ONCE = 64
 
 
 class SessionEnded(OctoGymError, RuntimeError):
@@ -57,6 +59,7 @@ class HostSession:
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
         self._known = dict(admits.devices)
+        self._look_ns = 0
         self._stop = False
         #: What another thread waits for: it is not woken before.
         self._enough: Callable[[HostMachine], bool] | None = None
@@ -77,21 +80,23 @@ class HostSession:
         if wake:
             self._wake()
 
-    def wait(self, until_ns: int, enough: Callable[[HostMachine], bool] | None = None) -> None:
-        """Wait until `until_ns` of the monotonic clock, or until `enough` holds. For one thread at a time.
+    def wait(self, until_ns: int, enough: Callable[[HostMachine], bool] | None = None, earliest_ns: int = 0) -> None:
+        """Wait until `until_ns` of the monotonic clock, or until `enough` holds and it is `earliest_ns`. For one thread
+        at a time.
 
         Raises:
             SessionEnded: the thread is gone.
         """
         with self._changed:
-            self._enough = enough
             try:
                 while True:
                     self._check()
-                    left_ns = until_ns - time.monotonic_ns()
-                    if left_ns <= 0 or (enough is not None and enough(self._machine)):
+                    now, due_ns, self._enough = time.monotonic_ns(), until_ns, enough
+                    if enough is not None and enough(self._machine):
+                        due_ns, self._enough = min(until_ns, earliest_ns), None
+                    if now >= due_ns:
                         return
-                    self._changed.wait(left_ns / 1e9)
+                    self._changed.wait((due_ns - now) / 1e9)
             finally:
                 self._enough = None
 
@@ -120,20 +125,21 @@ class HostSession:
 
     def _run(self) -> None:
         try:
-            self._sockets.poller.register(self._wake_out, 1)
+            self._sockets.watch(self._wake_out, _WOKEN)
+            due_ns = 0
             while not self._stop:
-                with self._changed:
-                    due_ns = self._machine.deadline_ns()
                 left_ms = -(-(due_ns - time.monotonic_ns()) // _MS)
-                if self._wake_out in dict(self._sockets.poller.poll(max(0, min(_AT_LEAST_MS, left_ms)))):
+                news = self._sockets.wait(max(0, min(_AT_LEAST_MS, left_ms)))
+                if _WOKEN in news:
                     self._drain()
                 with self._changed:
-                    self._hear()
+                    self._hear(news)
                     if self._enough is not None and self._enough(self._machine):
                         # Whoever steps the rack comes first; what is due can wait for so long.
                         self._changed.notify_all()
                         self._changed.wait(_FIRST_S)
                     self._speak()
+                    due_ns = self._machine.deadline_ns()
         except BaseException as error:  # whoever waits for this thread must hear of it
             self._problem = error
         finally:
@@ -142,15 +148,19 @@ class HostSession:
                 self._changed.notify_all()
             self._sockets.close()
 
-    def _hear(self) -> None:
+    def _hear(self, news: set[str]) -> None:
         machine, sockets, now = self._machine, self._sockets, time.monotonic_ns()
-        if self._admits.refresh():
-            self._admit(now)
-        sockets.answer_door(now)
-        for channel, key in sockets.lost():
-            if channel == CONTROL:
-                machine.link(now, key, False)
-        for _ in range(_AT_ONCE):
+        if now >= self._look_ns:
+            self._look_ns = now + _LOOK_MS * _MS
+            if self._admits.refresh():
+                self._admit(now)
+        if DOOR in news:
+            sockets.answer_door(now)
+        if LOST in news:
+            for channel, key in sockets.lost():
+                if channel == CONTROL:
+                    machine.link(now, key, False)
+        for _ in range(_AT_ONCE if CONTROL in news else 0):
             message = sockets.receive(CONTROL)
             if message is None:
                 break

@@ -13,6 +13,8 @@ from octogym.bridge.zeromq import load_zmq
 from octogym.cluster.errors import OctoGymError
 
 _ZAP, _DOMAIN = "inproc://zeromq.zap.01", "octogym"
+#: News of `HostSockets.wait`: somebody wants to connect; a connection has ended.
+DOOR, LOST = "door", "lost"
 #: Silence after which the transport gives a connection up: a frozen process is noticed within half a second.
 HEARTBEAT_MS, GIVE_UP_MS = 100, 350
 #: Messages that wait for a peer. What is older is of no use to it.
@@ -71,7 +73,9 @@ class HostSockets:
         self._holders: dict[str, dict[int, bytes]] = {channel: {} for channel in self.limits}
         # Routing id -> key. ZeroMQ gives every connection an id that no other has had.
         self._known: dict[str, dict[bytes, bytes]] = {channel: {} for channel in self.limits}
-        self.poller = self._zmq.Poller()
+        self._poller = self._zmq.Poller()
+        # What has news -> its name in `wait`.
+        self._names: dict[Any, Any] = {}
 
     def listen(self, channel: str, address: str) -> str:
         """Bind a channel; returns the address with the port that it got.
@@ -109,9 +113,19 @@ class HostSockets:
             ) from None
         self._sockets[channel] = socket
         self._monitors.append((channel, monitor))
-        self.poller.register(socket, zmq.POLLIN)
-        self.poller.register(monitor, zmq.POLLIN)
+        self.watch(socket, channel)
+        self.watch(monitor, LOST)
         return str(socket.last_endpoint.decode().rstrip("\0"))
+
+    def watch(self, source: Any, name: str) -> None:
+        """Let `wait` return `name` too when a socket, or a file descriptor, has something to read."""
+        self._names[source] = name
+        self._poller.register(source, self._zmq.POLLIN)
+
+    def wait(self, milliseconds: int) -> set[str]:
+        """What has news by then, as soon as there is some: channels with messages, `DOOR`, `LOST`, what `watch` named.
+        Only for those the calls below have anything to do."""
+        return {self._names[source] for source, _ in self._poller.poll(milliseconds)}
 
     def answer_door(self, now_ns: int) -> None:
         """Decide about all who want to connect now."""
@@ -215,7 +229,7 @@ class HostSockets:
         self._zap = self._context.socket(self._zmq.REP)
         self._zap.linger = 0
         self._zap.bind(_ZAP)
-        self.poller.register(self._zap, self._zmq.POLLIN)
+        self.watch(self._zap, DOOR)
 
     def _decide(self, request: list[bytes], now_ns: int) -> tuple[bytes, bytes]:
         """Status and user id, for a request of ZeroMQ's authentication protocol (RFC 27)."""

@@ -28,18 +28,23 @@ class NodeSession:
         self._connect = connect
         self.link: Optional[HostLink] = connect()
 
-    def service(self, now_ns: int) -> None:
-        """Read what has come, do what is due, send what there is to say."""
-        if self.link is not None:
-            for _ in range(_AT_ONCE):
-                frames = self.link.receive() if self.link.news else None
-                if frames is None:
-                    break
-                self.machine.receive(now_ns, b"", frames)
-        self.machine.tick(now_ns)
-        for _, frames in self.machine.outbox():
-            if self.link is not None:
-                self.link.send(frames)
+    def service(self, now_ns: int) -> bool:
+        """Read what has come, do what is due, send what there is to say. Whether there is more to read already: the
+        socket's descriptor may not tell of that again."""
+        link, machine = self.link, self.machine
+        more, left = link is not None and link.news, _AT_ONCE
+        while link is not None and more and left:
+            frames = link.receive()
+            if frames is not None:
+                machine.receive(now_ns, b"", frames)
+            more, left = link.news, left - 1
+        machine.tick(now_ns)
+        out = machine.outbox()
+        if link is None or not out:
+            return more
+        for _, frames in out:
+            link.send(frames)
+        return link.news
 
     def deadline_ns(self) -> int:
         """When `service` must be called at the latest."""

@@ -184,10 +184,9 @@ class NodeLoop:
         session, node = self._sessions[device], self._nodes[device]
         if session is None:
             return
-        session.service(time.monotonic_ns())
+        if session.service(time.monotonic_ns()):
+            self._pending.add(device)
         self._due[device] = session.deadline_ns()
-        if session.link is not None and session.link.news:
-            self._pending.add(device)  # the descriptor does not tell of it again
         if node.asked is not None:
             node.begin((session.machine.session, session.machine.episode), node.asked)
         if session.machine.preparable:

@@ -30,7 +30,7 @@ def until(sockets, done, seconds=5.0):
     """Serve the sockets until `done` or time is up; returns the messages that came."""
     found, end = [], time.monotonic() + seconds
     while time.monotonic() < end and not done(found):
-        sockets.poller.poll(20)
+        sockets.wait(20)
         sockets.answer_door(time.monotonic_ns())
         sockets.lost()
         while (message := sockets.receive("control")) is not None:
@@ -131,7 +131,7 @@ def test_a_lost_connection_is_noticed(context):
     link.close()
     lost, end = [], time.monotonic() + 5
     while not lost and time.monotonic() < end:
-        sockets.poller.poll(20)
+        sockets.wait(20)
         while sockets.receive("control") is not None:
             pass
         lost = sockets.lost()
