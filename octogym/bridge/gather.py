@@ -57,7 +57,8 @@ class Gatherer:
         self.begin()
 
     def _index(self, layouts: list[ObsLayout], ends: list[int], places: Places) -> None:
-        """Where each value of a block of the telemetry stands, counted in items of its size."""
+        """Where each value of the telemetry stands, counted in items of its size: one index for each dtype, that of all
+        values of a block one after the other. `_blocks` are the parts."""
 
         def at(name: str) -> list[np.ndarray]:
             found = []
@@ -67,45 +68,67 @@ class Gatherer:
             return found
 
         s, c, r = (np.argsort(order) for order in (places.instances, places.cameras, places.routes))
-        self._at = {
-            "counters": np.concatenate(at("counters"), 1)[:, s],
-            "state": np.concatenate(at("state"), 1)[:, s],
-            "in_force": np.concatenate(at("in_force"), 1)[:, s],
-            "flags": np.concatenate(at("flags"), 1)[: len(_SHOWN), s],
-            "queue": np.concatenate(at("queue"))[s],
-            "share_milli": np.concatenate(at("share_milli"))[r],
-            "cameras": np.concatenate(at("cameras"), 1)[:, c],
-            "results": np.stack(at("results")),
-            "overdue": np.stack(at("held"))[:, _OVERDUE],
-            "device_counters": np.stack(at("device_counters"), 1),
-            "device": np.stack(at("device"), 1)[_DEVICE],
-        }
+        groups: list[tuple[Any, dict[str, np.ndarray]]] = [
+            (
+                np.int64,
+                {
+                    # What counts on comes first.
+                    "counters": np.concatenate(at("counters"), 1)[:, s],
+                    "cameras": np.concatenate(at("cameras"), 1)[:, c],
+                    "device_counters": np.stack(at("device_counters"), 1),
+                    "state": np.concatenate(at("state"), 1)[:, s],
+                    "device": np.stack(at("device"), 1)[_DEVICE],
+                },
+            ),
+            (
+                np.int32,
+                {"in_force": np.concatenate(at("in_force"), 1)[:, s], "queue": np.concatenate(at("queue"))[s]},
+            ),
+            (np.uint16, {"share_milli": np.concatenate(at("share_milli"))[r]}),
+            (np.int8, {"flags": np.concatenate(at("flags"), 1)[: len(_SHOWN), s]}),
+        ]
+        self._at, self._blocks = dict[str, np.ndarray](), dict[str, np.ndarray]()
+        self._takes: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        for dtype, group in groups:
+            index = np.concatenate([found.reshape(-1) for found in group.values()])
+            block = np.zeros(len(index), dtype)
+            self._takes.append((self._memory.view(dtype), index, block))
+            begin = 0
+            for name, found in group.items():
+                self._blocks[name] = block[begin : begin + found.size].reshape(found.shape)
+                begin += found.size
+            self._at.update(group)
+        # Results are summed over devices: [device, what is counted and what is overdue, camera].
+        held = np.stack(at("held"))[:, _OVERDUE : _OVERDUE + 1]
+        self._results_at = np.concatenate([np.stack(at("results")), held], 1)
 
     def _allocate(self) -> None:
         """The telemetry, whose arrays are views of blocks, so that a block is filled at once."""
-        cluster, t = self.cluster, blank(self.cluster)
+        cluster, blocks, t = self.cluster, self._blocks, blank(self.cluster)
         self.telemetry = t
-        blocks = {name: np.zeros(at.shape, np.int64) for name, at in self._at.items() if name != "results"}
-        blocks.update(in_force=np.zeros(self._at["in_force"].shape, np.int32), flags=np.zeros((2, cluster.S), np.int8))
-        blocks.update(queue=t.queue[0], share_milli=t.share_milli[0])
-        blocks.update(results=np.zeros((len(RESULTS), cluster.C), np.int64))
-        self._blocks = blocks
-        self._counts = {
-            name: np.zeros_like(blocks[name]) for name in ("counters", "cameras", "results", "device_counters")
-        }
-        self._before = {name: np.zeros_like(block) for name, block in self._counts.items()}
+        counted = [blocks[name] for name in ("counters", "cameras", "device_counters")]
+        size = sum(block.size for block in counted)
+        # Totals, what they were, and the difference: of what stands in the first block, and of results.
+        self._totals = self._takes[0][2][:size]
+        self._before, self._counts = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        ends = np.cumsum([block.size for block in counted])[:-1]
+        parts = zip(np.split(self._counts, ends), counted, strict=True)
+        counters, cameras, links = (part.reshape(block.shape) for part, block in parts)
+        self._results = np.zeros((3, len(RESULTS) + 1, cluster.C), np.int64)
         self._bins = np.zeros((2, 1, cluster.S, BINS), np.uint32)
         self._bins_before = np.zeros(self._bins.size, np.uint32)
-        counts, links = self._counts, self._counts["device_counters"]
         views: dict[str, Any] = {
-            **_rows(COUNTERS, counts["counters"]),
+            **_rows(COUNTERS, counters),
             **_rows(tuple("total_" + name for name in COUNTERS), blocks["counters"]),
             **_rows(STATE, blocks["state"]),
             **_rows(IN_FORCE, blocks["in_force"]),
             **_rows(_SHOWN, blocks["flags"]),
-            **_rows(CAMERAS, counts["cameras"]),
-            **_rows(RESULTS, counts["results"]),
-            **_rows(tuple("total_" + name for name in RESULTS), blocks["results"]),
+            **_rows(CAMERAS, cameras),
+            **_rows(RESULTS, self._results[2]),
+            **_rows(tuple("total_" + name for name in RESULTS), self._results[0]),
+            "overdue": self._results[0, -1:],
+            "queue": blocks["queue"][None],
+            "share_milli": blocks["share_milli"][None],
             "gpu_busy_ns": links[:1],
             "sent_bytes": links[1:3].reshape(1, -1),
             "link_busy_ns": links[3:5].reshape(1, -1),
@@ -119,12 +142,9 @@ class Gatherer:
         """A new episode: nothing counted, every instance as the scenario places it, nothing heard."""
         cluster, memory = self.cluster, self._memory
         memory[:] = 0
-        for arrays in (self._blocks, self._counts, self._before):
-            for array in arrays.values():
-                array[...] = 0
+        self._before[:] = self._results[:] = self._bins_before[:] = 0
         for field in fields(Telemetry):
             getattr(self.telemetry, field.name)[...] = 0
-        self._bins_before[:] = 0
         self._shown: np.ndarray = np.zeros(0, np.intp)
         self._news: list[tuple[np.ndarray, np.ndarray]] = []
         self._later: dict[int, list[np.ndarray]] = {}
@@ -174,40 +194,28 @@ class Gatherer:
 
     def sums(self) -> Telemetry:
         """The telemetry, after all reports of a step."""
-        t, blocks = self.telemetry, self._blocks
+        t, device, (results, before, counts) = self.telemetry, self._blocks["device"], self._results
         self._show()
-        self._take("counters", np.int64)
-        self._take("cameras", np.int64)
-        self._take("device_counters", np.int64)
-        self._take("overdue", np.int64)
-        self._take("device", np.int64)
-        self._memory.view(np.int64)[self._at["results"]].sum(0, out=blocks["results"])
-        for name, counts in self._counts.items():
-            np.subtract(blocks[name], self._before[name], out=counts)
-            self._before[name][...] = blocks[name]
-        self._count_bins()
+        np.subtract(self._totals, self._before, out=self._counts)
+        self._before[:] = self._totals
+        before[:] = results
+        self._takes[0][0][self._results_at].sum(0, out=results)
+        np.subtract(results, before, out=counts)
         # What is neither counted nor held by a device that was heard is on its way, or on a device that was not.
-        results = blocks["results"]
-        np.subtract(results[0], results[1:].sum(0), out=t.in_flight[0])
-        blocks["overdue"].sum(0, out=t.overdue[0])
-        t.cpu_threads[0] = blocks["device"][0]
-        np.maximum(blocks["device"][1:].reshape(-1), 0, out=t.bandwidth_bps[0])
+        np.subtract(results[0], results[1:-1].sum(0), out=t.in_flight[0])
+        self._count_bins()
+        t.cpu_threads[0] = device[0]
+        np.maximum(device[1:].reshape(-1), 0, out=t.bandwidth_bps[0])
         return t
 
     def _show(self) -> None:
         """How things stand."""
         t = self.telemetry
-        self._take("state", np.int64)
-        self._take("in_force", np.int32)
-        self._take("queue", np.int32)
-        self._take("share_milli", np.uint16)
-        self._take("flags", np.int8)
+        for memory, index, block in self._takes:
+            memory.take(index, out=block, mode="clip")
         t.present[0] = self._present
         self._fresh.take(self._device_of, out=t.valid[0], mode="clip")
         self._age_ns.take(self._device_of, out=t.age_ns[0], mode="clip")
-
-    def _take(self, name: str, dtype: Any) -> None:
-        self._memory.view(dtype).take(self._at[name], out=self._blocks[name], mode="clip")
 
     def _count_bins(self) -> None:
         flat, before = self._bins.reshape(-1), self._bins_before

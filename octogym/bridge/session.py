@@ -133,8 +133,7 @@ class HostSession:
                 if _WOKEN in news:
                     self._drain()
                 with self._changed:
-                    self._hear(news)
-                    if self._enough is not None and self._enough(self._machine):
+                    if self._hear(news):
                         # Whoever steps the rack comes first; what is due can wait for so long.
                         self._changed.notify_all()
                         self._changed.wait(_FIRST_S)
@@ -148,7 +147,8 @@ class HostSession:
                 self._changed.notify_all()
             self._sockets.close()
 
-    def _hear(self, news: set[str]) -> None:
+    def _hear(self, news: set[str]) -> bool:
+        """Take in what has come. Whether that is what somebody waits for; the rest is left for then."""
         machine, sockets, now = self._machine, self._sockets, time.monotonic_ns()
         if now >= self._look_ns:
             self._look_ns = now + _LOOK_MS * _MS
@@ -165,6 +165,9 @@ class HostSession:
             if message is None:
                 break
             machine.receive(time.monotonic_ns(), *message)
+            if self._enough is not None and self._enough(machine):
+                return True
+        return self._enough is not None and self._enough(machine)
 
     def _speak(self) -> None:
         machine, sockets = self._machine, self._sockets

@@ -28,11 +28,11 @@ class NodeSession:
         self._connect = connect
         self.link: Optional[HostLink] = connect()
 
-    def service(self, now_ns: int) -> bool:
-        """Read what has come, do what is due, send what there is to say. Whether there is more to read already: the
-        socket's descriptor may not tell of that again."""
+    def service(self, now_ns: int, news: bool = True) -> bool:
+        """Read what has come (`news`: there may be something), do what is due, send what there is to say. Whether there
+        is more to read already: the socket's descriptor may not tell of that again."""
         link, machine = self.link, self.machine
-        more, left = link is not None and link.news, _AT_ONCE
+        more, left = link is not None and news and link.news, _AT_ONCE
         while link is not None and more and left:
             frames = link.receive()
             if frames is not None:

@@ -83,10 +83,12 @@ class NodeLoop:
     def turn(self) -> None:
         """Wait for news or for what is due, and serve whom it concerns. Where nobody has anything, prepare."""
         ready, now = self._wait(), time.monotonic_ns()
-        ready.update(device for device, due_ns in self._due.items() if due_ns <= now)
-        for device in ready - self._stuck:
-            self._serve(device)
-        if not ready and self._unprepared:
+        due = [device for device, due_ns in self._due.items() if due_ns <= now]
+        for device in due:
+            self._serve(device, device in ready)
+        for device in ready.difference(due, self._stuck):
+            self._serve(device, True)
+        if not ready and not due and self._unprepared:
             self._prepare()
         if now >= self._look_ns:
             self._look_ns = now + _AT_LEAST_MS * _MS // 2
@@ -180,11 +182,11 @@ class NodeLoop:
         ready.update(key.data for key, _ in found)
         return ready
 
-    def _serve(self, device: str) -> None:
+    def _serve(self, device: str, news: bool) -> None:
         session, node = self._sessions[device], self._nodes[device]
         if session is None:
             return
-        if session.service(time.monotonic_ns()):
+        if session.service(time.monotonic_ns(), news):
             self._pending.add(device)
         self._due[device] = session.deadline_ns()
         if node.asked is not None:

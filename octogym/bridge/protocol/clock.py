@@ -1,7 +1,7 @@
 """Time: int64 ns of a monotonic clock that the caller reads. The host's grid, the node's windows, the offset between.
 
 The host owns the grid. A node counts windows on its own clock from the moment that `Start` named, and moves towards
-the host's correction by at most 1 ms a window. The offset between the clocks decides no deadline.
+the host's correction a little in each window. The offset between the clocks decides no deadline.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from operator import attrgetter
 from typing import Deque, Optional
 
 MS = 1_000_000
-#: Most that a node's windows are moved per window.
-SLEW_NS = MS
+#: Most that a node's windows are moved per window: this, or this share of a period if that is more.
+SLEW_NS, SLEW_SHARE = MS, 64
 #: Of a period: a node whose windows are further from the host's grid than this is started anew.
 PHASE_SHARE = 8
 
@@ -82,7 +82,8 @@ class WindowClock:
         behind = self._target - (self.tick_ns - (self.window - 1) * self.period_ns)
         if abs(behind) > self.period_ns // PHASE_SHARE:
             return 0  # the host starts this node anew
-        return max(-SLEW_NS, min(SLEW_NS, behind))
+        most = max(SLEW_NS, self.period_ns // SLEW_SHARE)
+        return max(-most, min(most, behind))
 
 
 @dataclass(frozen=True)

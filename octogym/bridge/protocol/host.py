@@ -10,12 +10,13 @@ from collections import deque
 from typing import Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from octogym.bridge.protocol import messages as m
+from octogym.bridge.protocol.beat import Beat
 from octogym.bridge.protocol.clock import MS, PHASE_SHARE, Steady, WindowGrid
 from octogym.bridge.protocol.codec import Frames, encode
 from octogym.bridge.protocol.deployment import Deployment
 from octogym.bridge.protocol.errors import ProtocolError
 from octogym.bridge.protocol.facts import Event, NodeFacts, NodeStatus
-from octogym.bridge.protocol.handshake import Handshake
+from octogym.bridge.protocol.handshake import NEVER, Handshake
 from octogym.bridge.protocol.inbox import Inbox
 from octogym.bridge.protocol.limits import Gate, Rates
 from octogym.bridge.protocol.record import Contract, Record
@@ -65,7 +66,7 @@ class HostMachine:
         self._events: Deque[Event] = deque(maxlen=1000)
         #: Refusals by rule, since the start.
         self.refused: Dict[str, int] = {}
-        self._collected, self._pinged, self._next = -1, -1, self._grid.origin_ns
+        self._collected, self._next, self._beat = -1, self._grid.origin_ns, Beat(self._grid)
         self._closed = False
         # Who was found last not to have told; asked first, as this is asked for every message.
         self._waited: Optional[Record] = None
@@ -246,19 +247,16 @@ class HostMachine:
 
     def tick(self, now_ns: int) -> None:
         """Do what is due."""
-        now, period_ns = self._steady.read(now_ns), self._grid.period_ns
-        half = (now - self._grid.origin_ns) * 2 // period_ns
-        window, ping = half // 2, half > self._pinged
-        if ping and half % 2 == 0:
-            # First everybody's news of the window that has ended, which a step waits for.
-            ping = now >= self._grid.start(window) + period_ns // PHASE_SHARE or self.complete(window - 1)
-        if self._closed or (now < self._next and not ping):
+        now = self._steady.read(now_ns)
+        if self._closed:
             return
-        if ping:
-            self._pinged = half
-        # After a tick only in an eighth of a window: if all have told before, it is their word that brings us here.
-        coming = half + (half <= self._pinged)
-        self._next = self._grid.origin_ns + coming * period_ns // 2 + (0 if coming % 2 else period_ns // PHASE_SHARE)
+        everybody = self._beat.everybody(now, self.complete)
+        for record in self._beat.some(now, self._records.values()):
+            if record.welcomed and not record.link_down and self._records[record.device] is record:
+                self._handshake.ping(record, now)
+        if now < self._next and not everybody:
+            return
+        window, self._next = self._grid.index(now), NEVER
         for record in self._records.values():
             if not record.welcomed:
                 continue
@@ -271,12 +269,12 @@ class HostMachine:
                     act.due_ns = now + self._patience()
                     self._post(record, act.frames)
                 self._next = min(self._next, max(now + MS, act.due_ns))
-            if ping and not (record.link_down and half % 2):
+            if everybody:
                 self._handshake.ping(record, now)
 
     def deadline_ns(self) -> int:
         """When `tick` must be called at the latest, on the owner's clock."""
-        return self._steady.outside(self._next)
+        return self._steady.outside(min(self._next, self._beat.next_ns))
 
     def outbox(self) -> List[Tuple[bytes, Frames]]:
         """What is to be sent, as (key, frames), oldest first; and forgets it."""
