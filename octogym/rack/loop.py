@@ -171,7 +171,7 @@ class NodeLoop:
     def _wait(self) -> set[str]:
         """Devices that have news, as soon as there are some or something is due."""
         left_ns = min(self._due.values(), default=2**62) - time.monotonic_ns()
-        if self._pending or self._preparing:
+        if self._pending or (self._preparing and self._unprepared):
             left_ns = 0
         # The selector counts in milliseconds, and rounds up.
         left_ms = min(_AT_LEAST_MS, left_ns // _MS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Deque, Optional
+from typing import Deque, NamedTuple, Optional
 
 MS = 1_000_000
 #: Most that a node's windows are moved per window: this, or this share of a period if that is more.
@@ -86,8 +86,7 @@ class WindowClock:
         return max(-most, min(most, behind))
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """One exchange: node's clock minus host's, known to within `bound_ns`."""
 
     offset_ns: int

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Dict
 
 import numpy as np
+from msgspec import Raw
 
 from octogym.bridge.protocol.deployment import Deployment
 from octogym.bridge.protocol.errors import ProtocolError
 from octogym.bridge.protocol.rows import SETTINGS, DecisionRows, act_layout
-from octogym.bridge.protocol.tables import expect
+from octogym.bridge.protocol.tables import decode_tables, expect, unpack
 from octogym.cluster.settings import DEADLINE, KEEP, KEEP_SHARE, MAX_THREADS
 
 
@@ -26,12 +27,14 @@ class DecisionReader:
         self._group = np.array([names.setdefault(spec.group, len(names)) for spec in deployment.routes], np.intp)
         self._size = np.bincount(self._group, minlength=len(names))
 
-    def read(self, arrays: Dict[str, np.ndarray]) -> DecisionRows:
-        """The decision, as views of `arrays`.
+    def read(self, tables: Raw, payload: bytes) -> DecisionRows:
+        """The decision, as views of `payload`.
 
         Raises:
-            ProtocolError: a table is missing or misshapen (rule "table"), or a value is out of range (rule "field").
+            ProtocolError: a table is missing or misshapen (rules "table", "bytes"), or a value is out of range (rule
+                "field").
         """
+        arrays = unpack(decode_tables(tables), payload)
         expect(arrays, self._layout)
         rows = DecisionRows(*[arrays[name] for name in self._layout])
         value = rows.settings
@@ -44,6 +47,8 @@ class DecisionReader:
             s = int(np.argmin(rows.timeout_ns))
             raise ProtocolError("field", f"{self._ids[s]}: timeout_ns = {rows.timeout_ns[s]}; allowed: -2 or more")
         kept = rows.share_milli == KEEP_SHARE
+        if kept.all():
+            return rows
         keeps = np.bincount(self._group, kept, len(self._size))
         sums = np.bincount(self._group, np.where(kept, 0, rows.share_milli), len(self._size))
         wrong = (keeps != self._size) & ((keeps != 0) | (sums != 1000))

@@ -21,7 +21,7 @@ from octogym.bridge.protocol.inbox import Inbox
 from octogym.bridge.protocol.limits import Gate, Rates
 from octogym.bridge.protocol.record import Contract, Record
 from octogym.bridge.protocol.rows import DecisionRows
-from octogym.bridge.protocol.tables import pack
+from octogym.bridge.protocol.tables import encode_tables, pack
 from octogym.bridge.protocol.weights import HostWeights
 
 
@@ -175,7 +175,7 @@ class HostMachine:
             record.seq += 1
             names = ("settings", "timeout_ns", "share_milli")
             tables, payload = pack({name: getattr(decision, name) for name in names})
-            act = m.Act(self.session, record.epoch, record.seq, window, tables, override)
+            act = m.Act(self.session, record.epoch, record.seq, window, encode_tables(tables), override)
             frames = encode(act, payload)
             record.decide(record.seq, window, frames, now + self._patience())
             self._next = min(self._next, now + self._patience())

@@ -23,6 +23,11 @@ class Table(msgspec.Struct, array_like=True):
     shape: List[int]
 
 
+#: The tables of what is sent in every window: their bytes, which readers compare with those that they expect before
+#: anything is made of them (octogym.bridge.protocol.tables: `encode_tables`, `decode_tables`).
+RawTables = msgspec.Raw
+
+
 class Hardware(msgspec.Struct):
     """What the node's device is. `type` is the scenario's device type; 0 = not known."""
 
@@ -170,7 +175,7 @@ class Act(msgspec.Struct, tag_field="type", tag="act"):
     epoch: int
     seq: int
     window: int
-    tables: List[Table]
+    tables: RawTables
     override: bool = False
 
 
@@ -192,7 +197,7 @@ class Obs(msgspec.Struct, tag_field="type", tag="obs"):
     heard: int
     acted_window: int
     safe: bool
-    tables: List[Table]
+    tables: RawTables
 
 
 class Ping(msgspec.Struct, tag_field="type", tag="ping"):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from functools import lru_cache
+from typing import Dict, List, NamedTuple, Tuple
 
 import numpy as np
+from msgspec import Raw
 
 from octogym.bridge.protocol.deployment import Deployment
 from octogym.bridge.protocol.histograms import check_bins
 from octogym.bridge.protocol.messages import Table
 from octogym.bridge.protocol.rows import CUMULATIVE, SPARSE, obs_layout
-from octogym.bridge.protocol.tables import ALIGN, DTYPES, expect, unpack
+from octogym.bridge.protocol.tables import ALIGN, DTYPES, decode_tables, encode_tables, expect, unpack
 
 _BIN = DTYPES["uint32"]
 
@@ -33,17 +35,18 @@ class ObsLayout:
     def __init__(self, deployment: Deployment) -> None:
         self._layout = obs_layout(deployment)
         self.spans: Dict[str, Tuple[int, np.dtype, Tuple[int, ...]]] = {}
-        self._tables: List[Table] = []
+        tables: List[Table] = []
         self.size = self.counted = 0
         for name, (dtype, shape) in self._layout.items():
             if name in SPARSE:
                 continue
             sizes, kind = tuple(n or 0 for n in shape), DTYPES[dtype]
             self.spans[name] = (self.size, kind, sizes)
-            self._tables.append(Table(name, dtype, list(sizes)))
+            tables.append(Table(name, dtype, list(sizes)))
             self.size += _aligned(int(np.prod(sizes, dtype=np.int64)) * kind.itemsize)
             if name in CUMULATIVE:
                 self.counted = self.size // 8
+        self._head = bytes(encode_tables([*tables, *_sparse_tables(0)]))[: -len(_tail(0))]
         self.instances, self.bins = len(deployment.instances), deployment.bins
 
     @property
@@ -51,27 +54,25 @@ class ObsLayout:
         """Bins of both histograms of all instances."""
         return 2 * self.instances * self.bins
 
-    def write(self, rows: ObsRows, index: np.ndarray, count: np.ndarray) -> Tuple[List[Table], bytes]:
+    def write(self, rows: ObsRows, index: np.ndarray, count: np.ndarray) -> Tuple[Raw, bytes]:
         """Tables and payload frame of an Obs with these bins."""
         n, gap = len(index), bytes(_aligned(4 * len(index)) - 4 * len(index))
         payload = b"".join((rows.memory.tobytes(), index.tobytes(), gap, count.tobytes(), gap))
-        return [*self._tables, *_sparse_tables(n)], payload
+        return Raw(self._head + _tail(n)), payload
 
-    def read(self, tables: Sequence[Table], payload: bytes) -> Observed:
+    def read(self, tables: Raw, payload: bytes) -> Observed:
         """What an Obs holds, as views of `payload`. Arrays may stand in any order, others between them.
 
         Raises:
             ProtocolError: rules "table", "bytes", "finite".
         """
-        shape = tables[-1].shape if tables else []
-        n = shape[0] if len(shape) == 1 else -1
-        at, room = self.size, _aligned(4 * n)
-        if 0 <= 2 * room == len(payload) - at and tables == [*self._tables, *_sparse_tables(n)]:
-            whole, end = np.frombuffer(payload, np.uint8), at + 4 * n
-            index, count = whole[at:end].view(_BIN), whole[at + room : end + room].view(_BIN)
+        n = self._bins_of(bytes(tables), len(payload))
+        if n >= 0:
+            whole, at, room = np.frombuffer(payload, np.uint8), self.size, _aligned(4 * n)
+            index, count = whole[at : at + 4 * n].view(_BIN), whole[at + room : at + room + 4 * n].view(_BIN)
             found = Observed(whole[:at], index, count)
         else:
-            arrays = unpack(tables, payload)
+            arrays = unpack(decode_tables(tables), payload)
             expect(arrays, self._layout)
             rows = ObsRows(self)
             for name in self.spans:
@@ -79,6 +80,17 @@ class ObsLayout:
             found = Observed(rows.memory, arrays["hist_index"], arrays["hist_count"])
         check_bins(found.bins, found.counts, self.histogram_size)
         return found
+
+    def _bins_of(self, tables: bytes, size: int) -> int:
+        """How many bins a payload of `size` bytes has whose tables are those of this layout, as `write` has them; else
+        -1."""
+        head = self._head
+        if tables.startswith(head):
+            most = (size - self.size) // 2 // 4
+            for n in (most, most - 1):
+                if n >= 0 and self.size + 2 * _aligned(4 * n) == size and tables[len(head) :] == _tail(n):
+                    return n
+        return -1
 
 
 class ObsRows:
@@ -121,6 +133,12 @@ class ObsRows:
 
 def _aligned(size: int) -> int:
     return -(-size // ALIGN) * ALIGN
+
+
+@lru_cache(maxsize=1024)
+def _tail(n: int) -> bytes:
+    """The tables of `n` bins as they end those of an Obs."""
+    return b"".join(bytes(encode_tables([table]))[1:] for table in _sparse_tables(n))
 
 
 def _sparse_tables(n: int) -> Tuple[Table, Table]:

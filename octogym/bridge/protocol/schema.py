@@ -25,6 +25,8 @@ def json_schema() -> Dict[str, Any]:
         if "description" in part:
             part["description"] = " ".join(part["description"].split())
         for field, schema in part.get("properties", {}).items():
+            if field == "tables":
+                schema.update({"type": "array", "items": {"$ref": "#/$defs/Table"}})
             if name not in _DEPLOYMENT:
                 _limit(schema, WORDS.get((str(tag), field)) or RANGES.get(field))
     kinds: List[Any] = [*m.FROM_NODE, *m.FROM_HOST[:-1], m.Model]  # both sides send Bye

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
+import msgspec
 import numpy as np
 
 from octogym.bridge.protocol.errors import ProtocolError
 from octogym.bridge.protocol.messages import Table
+from octogym.bridge.protocol.ranges import RANGES
 
 #: What an array may be made of; all little-endian.
 DTYPES: Dict[str, np.dtype] = {
@@ -33,6 +35,30 @@ _ZEROS = bytes(ALIGN)
 
 #: Shape that an array must have; None = any number of rows.
 Shape = Tuple[Optional[int], ...]
+
+
+def encode_tables(tables: Sequence[Table]) -> msgspec.Raw:
+    """Tables as they stand in the header of an Act or Obs."""
+    return msgspec.Raw(msgspec.msgpack.encode(tables))
+
+
+_decode_tables = msgspec.msgpack.Decoder(List[Table]).decode
+
+
+def decode_tables(raw: msgspec.Raw) -> List[Table]:
+    """The tables of an Act or Obs.
+
+    Raises:
+        ProtocolError: rule "field".
+    """
+    try:
+        tables = _decode_tables(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError) as error:
+        raise ProtocolError("field", f"tables: {error}"[:300]) from error
+    low, high = RANGES["tables"]
+    if not low <= len(tables) <= high:
+        raise ProtocolError("field", f"length of tables: {len(tables)}; allowed: {low} to {high}")
+    return tables
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> Tuple[List[Table], bytes]:

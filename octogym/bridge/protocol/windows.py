@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from octogym.bridge.protocol.errors import ProtocolError
 from octogym.bridge.protocol.histograms import HistogramSender
 from octogym.bridge.protocol.observations import ObsLayout, ObsRows
 from octogym.bridge.protocol.rows import DecisionRows
-from octogym.bridge.protocol.tables import unpack
 from octogym.bridge.protocol.validity import Validity
 from octogym.cluster.settings import KEEP
 from octogym.cluster.telemetry import BY_SAFE
@@ -63,7 +62,7 @@ class _Ready(NamedTuple):
     window: int
     rows: ObsRows
     safe: bool
-    tables: List[m.Table]
+    tables: m.RawTables
     payload: bytes
 
 
@@ -167,7 +166,7 @@ class Windows:
             self._ack(act.seq, "early", f"window {act.window}; now {clock.window}")
         else:
             try:
-                held = _Held(act, self._reader.read(unpack(act.tables, payload)))
+                held = _Held(act, self._reader.read(act.tables, payload))
             except ProtocolError as error:
                 self._ack(act.seq, "invalid", str(error))
                 raise

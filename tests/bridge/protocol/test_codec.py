@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from octogym.bridge.protocol import MAX_CONTROL, MAX_MODEL, RULES, VERSION, ProtocolError
 from octogym.bridge.protocol import messages as m
 from octogym.bridge.protocol.codec import encode, reader
+from octogym.bridge.protocol.tables import encode_tables
 
 HASH = "ab" * 32
 MESSAGES = [
@@ -25,8 +26,8 @@ MESSAGES = [
     m.Start(1, 2, 3, 4, 5),
     m.Started(1, 2, 3, 4),
     m.Ack(1, 2, 3, "late", "window 3; now 4"),
-    m.Act(1, 2, 3, 4, [m.Table("x", "int8", [0])]),
-    m.Obs(1, 2, 3, 4, 1, 10**9, 5, 4, 4, False, [m.Table("x", "int8", [0])]),
+    m.Act(1, 2, 3, 4, encode_tables([m.Table("x", "int8", [0])])),
+    m.Obs(1, 2, 3, 4, 1, 10**9, 5, 4, 4, False, encode_tables([m.Table("x", "int8", [0])])),
     m.Ping(1, 2, 3, 4, 5, 6),
     m.Pong(1, 2, 3, 4, 5, -1, 0),
     m.Fault(1, 2, 3, -1, "engine", "no answer"),

@@ -7,7 +7,7 @@ import pytest
 from octogym.bridge.protocol import DecisionRows
 from octogym.bridge.protocol import messages as m
 from octogym.bridge.protocol.codec import encode
-from octogym.bridge.protocol.tables import pack
+from octogym.bridge.protocol.tables import encode_tables, pack
 from tests.bridge.protocol.histories import MS, SECOND
 from tests.bridge.protocol.pair import Board, Pair
 
@@ -101,7 +101,7 @@ def _act(pair, seq, window, **changes):
             **changes,
         }
     )
-    return encode(m.Act(77, pair.nodes["a"].epoch, seq, window, tables), payload)
+    return encode(m.Act(77, pair.nodes["a"].epoch, seq, window, encode_tables(tables)), payload)
 
 
 def _codes(node):
