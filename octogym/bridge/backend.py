@@ -25,6 +25,7 @@ from octogym.bridge.roster import Roster, read_roster
 from octogym.bridge.scatter import Cutter
 from octogym.bridge.session import CONTROL, Admits, HostSession
 from octogym.bridge.sockets import HostSockets
+from octogym.bridge.weights import WeightsSession
 from octogym.cluster.decision import Decision
 from octogym.cluster.errors import OctoGymError
 from octogym.cluster.scenario import Scenario
@@ -93,17 +94,21 @@ class BridgeBackend:
         sockets = HostSockets(pair, admits, {CONTROL: MAX_CONTROL})
         try:
             self.address = sockets.listen(CONTROL, roster.listen)
+            #: Weights to and from nodes, on a socket of their own.
+            self.weights = WeightsSession(pair, admits, roster.weights)
         except BaseException:
             sockets.close()
             raise
         now = time.monotonic_ns()
         self._grace_ns = grace_ns = min(roster.grace_ns, roster.period_ns // 4)
-        machine = HostMachine(now, secrets.randbits(61) + 1, roster.period_ns, admits.devices, grace_ns)
+        session, port = secrets.randbits(61) + 1, self.weights.port
+        machine = HostMachine(now, session, roster.period_ns, admits.devices, grace_ns, model_port=port)
         machine.deploy(now, self.deployments)
         keys = {device: key.hex() for key, device in admits.devices.items()}
         known = {device.id: device.address for device in roster.devices if device.address}
         machine.set_peers(now, {device: Peer(device, address, keys[device]) for device, address in known.items()})
         self._session = HostSession(machine, sockets, admits)
+        self.weights.start(machine.weights)
         self._logbook: Logbook | None = None
         self._seed, self._first, self._next = -1, -1, -1
         self._pending: Decision | None = None
@@ -180,6 +185,7 @@ class BridgeBackend:
             self._logbook.close()
             self._logbook = None
         self._session.close()
+        self.weights.close()
 
     # --- for policies, infos and people ------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ DEVICE = {
 ROSTER = {
     "scenario": Key("string", REQUIRED, "a name, or a .toml file beside this one"),
     "listen": Key("string", "tcp://127.0.0.1:5760", "where devices find the host, tcp://HOST:PORT"),
+    "weights": Key("string", None, "where they bring and fetch weights; default: the port after `listen`'s"),
     "curve": Key("boolean", True, "encrypt and authenticate; false only on an address of this machine"),
     "keys": Key("string", None, "folder of keys beside this file; default: the user's own"),
     "key": Key("string", HOST, "name of the host's key in that folder"),
@@ -47,7 +48,8 @@ class RosterDevice:
 
 @dataclass(frozen=True)
 class Roster:
-    """A checked roster. `scenario` holds the devices' safe settings as the roster states them."""
+    """A checked roster. `scenario` holds the devices' safe settings as the roster states them. `weights`: where the
+    host listens for weights."""
 
     file: str
     scenario: Scenario
@@ -59,6 +61,7 @@ class Roster:
     period_ns: int
     grace_ns: int
     elastic: bool
+    weights: str
 
 
 def read_roster(file: str | Path, scenario: Scenario | None = None) -> Roster:
@@ -97,6 +100,7 @@ def read_roster(file: str | Path, scenario: Scenario | None = None) -> Roster:
         period_ns,
         round(data["grace_ms"] * 1e6),
         data["elastic"],
+        data["weights"] or _next_port(data["listen"]),
     )
 
 
@@ -109,11 +113,25 @@ def _device(document: Document, name: str, entry: Mapping[str, Any] | None) -> R
     return RosterDevice(name, key, entry["address"] or "")
 
 
+def _next_port(listen: str) -> str:
+    """Where weights are taken if the roster does not say: TCP, on this machine where control does not leave it."""
+    if listen.startswith("ipc://"):
+        return "tcp://127.0.0.1:*"
+    host, _, port = listen.rpartition(":")
+    return listen if port in ("*", "0") else f"{host}:{int(port) + 1}"
+
+
 def _check_addresses(document: Document, data: Mapping[str, Any]) -> None:
-    try:
-        check_listen(data["listen"], data["curve"])
-    except OctoGymError as error:
-        raise document.error(("listen",), data["listen"], str(error)) from None
+    for name in ("listen", "weights"):
+        if data[name] is not None:
+            try:
+                check_listen(data[name], data["curve"])
+            except OctoGymError as error:
+                raise document.error((name,), data[name], str(error)) from None
+    if (data["weights"] or "tcp://").startswith("ipc://"):
+        raise document.error(("weights",), data["weights"], "tcp://HOST:PORT")
+    if data["weights"] is None and data["listen"].endswith(":65535"):
+        raise document.error(("weights",), None, "an address, as there is no port after that of listen")
     for name, entry in data["devices"].items():
         if entry["address"]:
             try:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from octogym.bridge.addresses import check_listen
 from octogym.bridge.protocol.keyfile import KeyPair
-from octogym.bridge.zeromq import load_zmq
+from octogym.bridge.zeromq import load_zmq, make_bulky
 from octogym.cluster.errors import OctoGymError
 
 _ZAP, _DOMAIN = "inproc://zeromq.zap.01", "octogym"
@@ -54,12 +54,15 @@ class HostSockets:
         pair: the host's key pair; None for plain sockets, on this machine only.
         admits: the public keys that may connect.
         limits: channel -> largest frame in bytes. Larger ones end the connection before they are read.
+        bulky: few messages, of many MiB. Nothing but TCP notices a lost connection then: with heartbeats, a few unread
+            messages could end the process (`UNREAD`).
     """
 
     pair: KeyPair | None
     admits: Admits
     limits: dict[str, int]
     door: Door = field(default_factory=Door)
+    bulky: bool = False
 
     def __post_init__(self) -> None:
         self._zmq = load_zmq()
@@ -77,8 +80,8 @@ class HostSockets:
         # What has news -> its name in `wait`.
         self._names: dict[Any, Any] = {}
 
-    def listen(self, channel: str, address: str) -> str:
-        """Bind a channel; returns the address with the port that it got.
+    def listen(self, channel: str, address: str, key: str = "listen") -> str:
+        """Bind a channel; returns the address with the port that it got. `key`: where the roster has the address.
 
         Raises:
             AddressError: an address beyond this machine without CURVE.
@@ -89,11 +92,15 @@ class HostSockets:
         if self._zap is None:
             self._open_zap()
         socket = self._context.socket(zmq.ROUTER)
-        socket.linger, socket.sndhwm, socket.rcvhwm = 0, WAITING, UNREAD
+        socket.linger = 0
         socket.maxmsgsize = self.limits[channel]
         socket.router_mandatory = True
         socket.ipv6 = "[" in address
-        socket.heartbeat_ivl, socket.heartbeat_timeout, socket.heartbeat_ttl = HEARTBEAT_MS, GIVE_UP_MS, GIVE_UP_MS
+        if self.bulky:
+            make_bulky(socket)
+        else:
+            socket.sndhwm, socket.rcvhwm = WAITING, UNREAD
+            socket.heartbeat_ivl, socket.heartbeat_timeout, socket.heartbeat_ttl = HEARTBEAT_MS, GIVE_UP_MS, GIVE_UP_MS
         socket.handshake_ivl = 2000
         # Without the second line a missing answer would admit everybody.
         socket.zap_domain = _DOMAIN.encode()
@@ -109,7 +116,7 @@ class HostSockets:
             monitor.close(0)
             socket.close()
             raise OctoGymError(
-                f"listen = {address!r}: {error.strerror}; expected a free address of this machine"
+                f"{key} = {address!r}: {error.strerror}; expected a free address of this machine"
             ) from None
         self._sockets[channel] = socket
         self._monitors.append((channel, monitor))

@@ -14,6 +14,8 @@ WAITING = 16
 #: Messages that wait here to be read. Where they fill up, ZeroMQ reads no more, not even its own heartbeats, and libzmq
 #: 4.3 may abort the process when the other side then leaves (libzmq issues 3937, 4767, 4841): never to be reached.
 UNREAD = 4096
+#: Messages of many MiB that wait, each way.
+BULKY_WAITING = 4
 #: How long the last word (Bye) may take when the node leaves.
 LINGER_MS = 200
 #: ZeroMQ's flags and options as plain numbers: pyzmq's enumerations cost more than the calls.
@@ -38,19 +40,36 @@ class HostLink:
         pair: the node's own keys.
         host: the host's public key; None for a plain socket, on this machine only.
         max_bytes: largest frame that is read.
+        bulky: few messages, of many MiB: a lost connection is left to TCP, since libzmq may abort the process where
+            heartbeats are on and messages wait to be read (`UNREAD`). An empty message says to the host who is there.
     """
 
-    def __init__(self, context: Any, address: str, pair: KeyPair, host: Optional[bytes], max_bytes: int) -> None:
+    def __init__(
+        self,
+        context: Any,
+        address: str,
+        pair: KeyPair,
+        host: Optional[bytes],
+        max_bytes: int,
+        bulky: bool = False,
+    ) -> None:
         self._zmq = zmq = load_zmq()
         self.socket = context.socket(zmq.DEALER)
         self.socket.linger = 0
-        self.socket.sndhwm, self.socket.rcvhwm = WAITING, UNREAD
         self.socket.maxmsgsize = max_bytes
         # Nothing waits for a connection that is not there: what is said is for now.
         self.socket.immediate = True
         self.socket.ipv6 = "[" in address
-        self.socket.heartbeat_ivl, self.socket.heartbeat_timeout = HEARTBEAT_MS, GIVE_UP_MS
-        self.socket.heartbeat_ttl = GIVE_UP_MS
+        if bulky:
+            self.socket.sndhwm = self.socket.rcvhwm = BULKY_WAITING
+            self.socket.probe_router = True
+            self.socket.tcp_keepalive, self.socket.tcp_keepalive_idle = 1, 10
+            self.socket.tcp_keepalive_intvl, self.socket.tcp_keepalive_cnt = 5, 3
+            self.socket.tcp_maxrt = 15_000
+        else:
+            self.socket.sndhwm, self.socket.rcvhwm = WAITING, UNREAD
+            self.socket.heartbeat_ivl, self.socket.heartbeat_timeout = HEARTBEAT_MS, GIVE_UP_MS
+            self.socket.heartbeat_ttl = GIVE_UP_MS
         self.socket.reconnect_ivl, self.socket.reconnect_ivl_max = 100, 1000
         if host is None:
             self.socket.routing_id = b"k" + pair.public

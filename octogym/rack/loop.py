@@ -16,6 +16,7 @@ from octogym.cluster.topology import Device
 from octogym.device_node.about import about
 from octogym.device_node.link import HostLink, load_zmq
 from octogym.device_node.session import NodeSession
+from octogym.device_node.weights import Connect, WeightsCarrier, weights_link
 
 _MS = 1_000_000
 #: The loop looks up at least this often.
@@ -63,6 +64,7 @@ class NodeLoop:
         self._devices, self._nodes, self._via = devices, nodes, dict(via or {})
         self._address, self._host, self._pairs = address, host, dict(pairs)
         self._context = load_zmq().Context()
+        self._carrier = WeightsCarrier()
         self._sessions: dict[str, NodeSession | None] = {}
         self._stuck: set[str] = set()
         self._away: set[str] = set()
@@ -94,6 +96,10 @@ class NodeLoop:
             self._look_ns = now + _AT_LEAST_MS * _MS // 2
             self._follow()
 
+    def session(self, device: str) -> NodeSession | None:
+        """A device's session; None while its node is down."""
+        return self._sessions[device]
+
     def close(self) -> None:
         """Every node says good-bye."""
         self._selector.close()
@@ -101,6 +107,7 @@ class NodeLoop:
             if session is not None:
                 session.close(time.monotonic_ns(), "the simulated rack ends")
         self._sessions.clear()
+        self._carrier.close()
         self._context.term()
 
     # --- inside -----------------------------------------------------------------------------------------------------
@@ -111,11 +118,15 @@ class NodeLoop:
         hardware = Hardware(kind.name, kind.cores, kind.gpus, kind.lanes, memory)
         card = Card(device, secrets.randbits(62), hardware, about={"engine": "sim", **about()})
 
-        def connect() -> HostLink:
-            address = self._via.get(device, self._address)
-            return HostLink(self._context, address, self._pairs[device], self._host, MAX_CONTROL)
+        address, pair, host = self._via.get(device, self._address), self._pairs[device], self._host
 
-        session = NodeSession(self._nodes[device], card, connect, time.monotonic_ns())
+        def connect() -> HostLink:
+            return HostLink(self._context, address, pair, host, MAX_CONTROL)
+
+        def weights(port: int) -> Connect:
+            return weights_link(address, port, pair, host)
+
+        session = NodeSession(self._nodes[device], card, connect, time.monotonic_ns(), self._carrier, weights)
         self._sessions[device], self._due[device] = session, session.deadline_ns()
         self._watch(device)
 

@@ -34,7 +34,8 @@ def local_roster(scenario: Scenario, speed: float = 1.0, curve: bool = True, ela
         most = scenario.cluster.period_ns / 5_000_000
         raise RackError(f"speed = {speed:g}; allowed: above 0, up to {most:g} (windows of 5 ms)")
     devices = tuple(RosterDevice(device.id, "", "") for device in scenario.cluster.devices)
-    return Roster(scenario.name, scenario, devices, LOCAL, curve, None, "", period_ns, period_ns // _GRACE, elastic)
+    grace_ns = period_ns // _GRACE
+    return Roster(scenario.name, scenario, devices, LOCAL, curve, None, "", period_ns, grace_ns, elastic, LOCAL)
 
 
 @contextmanager

@@ -25,6 +25,20 @@ def test_a_roster_of_two_lines_is_enough(tmp_path):
     assert found.curve and found.period_ns == cluster.period_ns and found.keys == tmp_path / "keys"
 
 
+@pytest.mark.parametrize(
+    ("lines", "address"),
+    [
+        ("", "tcp://127.0.0.1:5761"),
+        ('listen = "tcp://0.0.0.0:80"', "tcp://0.0.0.0:81"),
+        ('listen = "tcp://[::1]:*"', "tcp://[::1]:*"),
+        ('listen = "ipc:///run/octogym"', "tcp://127.0.0.1:*"),
+        ('listen = "tcp://0.0.0.0:80"\nweights = "tcp://127.0.0.1:7"', "tcp://127.0.0.1:7"),
+    ],
+)
+def test_where_weights_are_taken(tmp_path, lines, address):
+    assert roster(tmp_path, f'scenario = "traffic-2"\n{lines}\n').weights == address
+
+
 def test_what_a_roster_says_of_devices(tmp_path):
     found = roster(
         tmp_path,
@@ -55,6 +69,9 @@ def test_what_a_roster_says_of_devices(tmp_path):
     ("line", "message"),
     [
         ('listen = "tcp://0.0.0.0:1"\ncurve = false', r"rack.toml: listen = .* or curve = true"),
+        ('weights = "tcp://0.0.0.0:1"\ncurve = false', r"rack.toml: weights = .* or curve = true"),
+        ('weights = "ipc:///run/w"', r"rack.toml: weights = 'ipc:///run/w': expected tcp://HOST:PORT"),
+        ('listen = "tcp://127.0.0.1:65535"', r"rack.toml: weights = None: expected an address"),
         ('listen = "5760"', r"rack.toml: listen = '5760': .*tcp://HOST:PORT"),
         ("period_s = 0", r"rack.toml: period_s = 0: .*above 0"),
         ("grace_ms = 2000", r"rack.toml: grace_ms = 2000.*at most the window, 1000 ms"),

@@ -47,7 +47,10 @@ def test_a_host_that_is_killed_leaves_safe_devices_to_the_next_one(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     file = tmp_path / "rack.toml"
-    file.write_text(f'scenario = "traffic-2"\nlisten = "tcp://127.0.0.1:{port}"\nkeys = "keys"\nperiod_s = 0.3\n')
+    file.write_text(
+        f'scenario = "traffic-2"\nlisten = "tcp://127.0.0.1:{port}"\nweights = "tcp://127.0.0.1:*"\n'
+        'keys = "keys"\nperiod_s = 0.3\n'
+    )
     pairs = {device: ring.pair(device) for device in devices}
     nodes = NodesThread(scenario, f"tcp://127.0.0.1:{port}", ring.public("host"), pairs, 300_000_000)
     host = subprocess.Popen([sys.executable, "-c", HOST, str(file)], stdout=subprocess.PIPE, text=True)

@@ -36,6 +36,7 @@ class HostMachine:
         grace_ns: time after a tick in which observations still count for its window.
         versions: of the protocol that it speaks.
         rates: how much each key may send.
+        model_port: of the socket on which weights are taken; 0 = there is none.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class HostMachine:
         grace_ns: int = 20 * MS,
         versions: Sequence[int] = m.SPOKEN,
         rates: Optional[Rates] = None,
+        model_port: int = 0,
     ) -> None:
         if not 0 < session <= 2**62 or period_ns < MS or not 0 <= grace_ns < period_ns:
             raise ValueError(
@@ -70,7 +72,7 @@ class HostMachine:
         self._closed = False
         # Who was found last not to have told; asked first, as this is asked for every message.
         self._waited: Optional[Record] = None
-        self._inbox = Inbox(session, self._grid, versions, self._handshake, self._post, self._log)
+        self._inbox = Inbox(session, self._grid, versions, self._handshake, self._post, self._log, model_port)
         #: Weights travel on a socket of their own.
         self.weights = HostWeights(session, self._keys)
         for key, device in roster.items():

@@ -23,14 +23,22 @@ class Inbox:
         versions: of the protocol that the host speaks.
         post: takes frames for a device.
         log: takes an event's kind and text.
+        model_port: of the socket for weights, which nodes are told of.
     """
 
     def __init__(
-        self, session: int, grid: WindowGrid, versions: Sequence[int], handshake: Handshake, post: Post, log: Log
+        self,
+        session: int,
+        grid: WindowGrid,
+        versions: Sequence[int],
+        handshake: Handshake,
+        post: Post,
+        log: Log,
+        model_port: int = 0,
     ) -> None:
         self._session, self._grid, self._versions = session, grid, tuple(versions)
         self._handshake, self._post, self._log = handshake, post, log
-        self._reader = reader(m.FROM_NODE)
+        self._reader, self._model_port = reader(m.FROM_NODE), model_port
         self._collected = -1
         self._handlers: Dict[Any, Callable[[Record, int, Any, bytes], None]] = {
             m.Hello: self._on_hello,
@@ -83,7 +91,8 @@ class Inbox:
         record.leave()
         record.offset.clear()
         record.hello, record.version, record.welcomed = hello, common[-1], True
-        self._post(record, encode(m.Welcome(self._session, hello.nonce, common[-1], self._grid.period_ns)))
+        welcome = m.Welcome(self._session, hello.nonce, common[-1], self._grid.period_ns, self._model_port)
+        self._post(record, encode(welcome))
 
     def _reject(self, record: Record, now: int, hello: m.Hello, rule: str, text: str) -> ProtocolError:
         if record.rejects.take(now):

@@ -70,12 +70,14 @@ class Hello(msgspec.Struct, tag_field="type", tag="hello"):
 
 
 class Welcome(msgspec.Struct, tag_field="type", tag="welcome"):
-    """Host to node: you are in `session`, and we speak `version`."""
+    """Host to node: you are in `session`, and we speak `version`. `model_port`: where the host takes weights, at the
+    address by which the node has found it; 0 = nowhere."""
 
     session: int
     nonce: int
     version: int
     period_ns: int
+    model_port: int = 0
 
 
 class Reject(msgspec.Struct, tag_field="type", tag="reject"):

@@ -49,6 +49,8 @@ class NodeMachine:
         self.rejected: Tuple[str, str] = ("", "")
         #: Weights travel on a socket of their own.
         self.weights = NodeWeights()
+        #: Where the host takes them, at the address by which it was found; 0 = nowhere, or not known yet.
+        self.model_port = 0
         self.session = self.epoch = self.episode = self.version = 0
         self._deployment: Optional[Deployment] = None
         self._windows: Optional[Windows] = None
@@ -217,7 +219,7 @@ class NodeMachine:
             self._leave()
             self.session = self.weights.session = message.session
         self.version, self._greeting.period_ns = message.version, message.period_ns
-        self.rejected = ("", "")
+        self.model_port, self.rejected = message.model_port, ("", "")
         self._greeting.heard(now)
 
     def _on_reject(self, now: int, message: m.Reject, payload: bytes) -> None:

@@ -35,6 +35,7 @@ RANGES: Dict[str, Tuple[int, int]] = {
     "t2_ns": _NS,
     "t3_ns": _NS,
     "tick_ns": _NS,
+    "model_port": (0, 65535),
     "cores": (0, 65535),
     "gpus": (0, 65535),
     "lanes": (0, 65535),

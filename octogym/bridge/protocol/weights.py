@@ -1,27 +1,29 @@
-"""Arrays of an instance (an agent's parameters) on a socket of their own, so that they never delay control."""
+"""Arrays of an instance (an agent's parameters) on a socket of their own, so that they never delay control.
+
+Both halves are used by two threads: one runs the socket (`receive`, `flush`), another one sends and fetches. What they
+share is deques and dicts whose single operations are atomic; nobody waits for the other.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from dataclasses import dataclass
-from typing import Collection, Deque, Dict, FrozenSet, List, Mapping, Sequence, Tuple
+from typing import Callable, Collection, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
 from octogym.bridge.protocol import messages as m
 from octogym.bridge.protocol.codec import MAX_MODEL, Frames, encode, reader
 from octogym.bridge.protocol.errors import ProtocolError
-from octogym.bridge.protocol.limits import Gate, Rates
+from octogym.bridge.protocol.limits import Gate
+from octogym.bridge.protocol.outgoing import WEIGHT_RATES, Outgoing
 from octogym.bridge.protocol.record import Record
 from octogym.bridge.protocol.tables import pack, unpack
 
 #: What weights are sent for: a client's upload of a federated round, the reply to it, a policy to run.
 KINDS = ("upload", "reply", "policy")
-#: How much a key may send: two of the largest messages at once, one in eight seconds for ever.
-WEIGHT_RATES = Rates(messages=20, message_burst=200, bytes=2 << 20, byte_burst=2 * MAX_MODEL)
-#: Messages kept for an owner that does not send; the oldest go first.
-MAX_WAITING = 64
+#: Bytes of one device that wait to be fetched; the oldest weights go first.
+MAX_KEPT = 4 * MAX_MODEL
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,10 @@ def encode_weights(session: int, weights: Weights) -> Frames:
     """The frames of `weights`.
 
     Raises:
-        ProtocolError: more than 16 MiB (rule "size"), or an array of another dtype (rule "table").
+        ProtocolError: another kind (rule "field"), more than 16 MiB ("size"), or an array of another dtype ("table").
     """
+    if weights.kind not in KINDS:
+        raise ProtocolError("field", f"weights of kind {weights.kind!r}; allowed: {', '.join(KINDS)}")
     tables, payload = pack(weights.arrays)
     digest = hashlib.sha256(payload).hexdigest()
     return encode(m.Model(session, weights.kind, weights.instance, weights.round, digest, tables), payload)
@@ -70,12 +74,13 @@ class HostWeights:
         self._session, self._keys = session, keys
         self._gates: Dict[bytes, Gate] = {}
         self._found: Dict[Tuple[str, str, str], Weights] = {}
-        self._out: Deque[Tuple[bytes, Frames]] = deque(maxlen=MAX_WAITING)
+        self.outgoing = Outgoing()
         #: Refusals by rule.
         self.refused: Dict[str, int] = {}
 
     def receive(self, now_ns: int, peer_key: bytes, frames: Sequence[bytes]) -> None:
-        """Frames from whoever holds `peer_key`, which the transport has checked."""
+        """Frames from whoever holds `peer_key`, which the transport has checked. One empty frame alone is how a node's
+        socket says that it is there."""
         try:
             record = self._keys.get(peer_key)
             if record is None:
@@ -84,34 +89,44 @@ class HostWeights:
             gate = self._gates.setdefault(peer_key, Gate(WEIGHT_RATES))
             if not gate.passes(now_ns, sum(map(len, frames))):
                 raise ProtocolError("rate", f"device {record.device} sends more than a key may")
+            if list(frames) == [b""]:
+                return
             weights = decode_weights(frames, self._session, record.instances)
-            self._found[record.device, weights.kind, weights.instance] = weights
+            self._keep(record.device, weights)
         except ProtocolError as error:
             self.refused[error.rule] = self.refused.get(error.rule, 0) + 1
 
+    def _keep(self, device: str, weights: Weights) -> None:
+        self._found.pop((device, weights.kind, weights.instance), None)
+        left = MAX_KEPT - _size(weights)
+        for place, other in reversed(list(self._found.items())):
+            if place[0] == device:
+                left -= _size(other)
+                if left < 0:
+                    self._found.pop(place, None)
+        self._found[device, weights.kind, weights.instance] = weights
+
     def fetch(self) -> List[Tuple[str, Weights]]:
         """What arrived since the last call, as (device, weights)."""
-        found = [(device, weights) for (device, _, _), weights in self._found.items()]
-        self._found.clear()
-        return found
+        found = [(place[0], self._found.pop(place, None)) for place in list(self._found)]
+        return [(device, weights) for device, weights in found if weights is not None]
 
-    def send(self, device: str, weights: Weights) -> None:
-        """To `device`. They may get lost: whoever needs an answer asks again.
+    def send(self, weights: Weights) -> bool:
+        """To the device that runs the instance; False if too much waits. They may get lost: whoever needs an answer
+        asks again.
 
         Raises:
             ProtocolError: see `encode_weights`.
-            KeyError: no such device in the roster.
+            ValueError: no device with a key runs this instance.
         """
-        key = next((key for key, record in self._keys.items() if record.device == device), None)
+        key = next((key for key, record in list(self._keys.items()) if weights.instance in record.instances), None)
         if key is None:
-            raise KeyError(device)
-        self._out.append((key, encode_weights(self._session, weights)))
+            raise ValueError(f"instance {weights.instance!r}; allowed: one of a device whose key is in the roster")
+        return self.outgoing.put(key, encode_weights(self._session, weights))
 
-    def outbox(self) -> List[Tuple[bytes, Frames]]:
-        """What is to be sent, as (key, frames), oldest first; and forgets it."""
-        found = [(key, frames) for key, frames in self._out if key in self._keys]
-        self._out.clear()
-        return found
+    def flush(self, now_ns: int, hand_over: Callable[[bytes, Frames], bool]) -> bool:
+        """Hand over what may be sent now (`Outgoing.flush`). Returns whether something still waits."""
+        return self.outgoing.flush(now_ns, hand_over, self._keys.__contains__)
 
 
 class NodeWeights:
@@ -122,7 +137,7 @@ class NodeWeights:
         self.instances: FrozenSet[str] = frozenset()
         self._gate = Gate(WEIGHT_RATES)
         self._found: Dict[Tuple[str, str], Weights] = {}
-        self._out: Deque[Frames] = deque(maxlen=MAX_WAITING)
+        self.outgoing = Outgoing()
         #: Refusals by rule.
         self.refused: Dict[str, int] = {}
 
@@ -138,18 +153,22 @@ class NodeWeights:
 
     def fetch(self) -> List[Weights]:
         """What arrived since the last call."""
-        found = list(self._found.values())
-        self._found.clear()
-        return found
+        return [self._found.pop(place) for place in list(self._found)]
 
     def send(self, weights: Weights) -> bool:
-        """To the host; False where there is no session to send in."""
-        if self.session:
-            self._out.append(encode_weights(self.session, weights))
-        return bool(self.session)
+        """To the host; False where there is no session to send in, or too much waits.
 
-    def outbox(self) -> List[Tuple[bytes, Frames]]:
-        """What is to be sent, oldest first, and forgets it. The key is empty: there is one host."""
-        found = [(b"", frames) for frames in self._out]
-        self._out.clear()
-        return found
+        Raises:
+            ProtocolError: see `encode_weights`.
+        """
+        session = self.session
+        return bool(session) and self.outgoing.put(b"", encode_weights(session, weights))
+
+    def flush(self, now_ns: int, hand_over: Callable[[bytes, Frames], bool]) -> bool:
+        """Hand over what may be sent now (`Outgoing.flush`; the key is empty: there is one host). Returns whether
+        something still waits."""
+        return self.outgoing.flush(now_ns, hand_over, lambda key: True)
+
+
+def _size(weights: Weights) -> int:
+    return sum(array.nbytes for array in weights.arrays.values())
