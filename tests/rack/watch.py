@@ -1,0 +1,57 @@
+"""Steps a rack whose devices fail, and checks what must hold in every window whatever becomes of them."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from octogym.cluster.decision import Decision
+
+#: How long a fact is waited for; a busy machine takes its time.
+PATIENCE_S = 60.0
+
+
+class Watch:
+    """Counters add up in every window, and rows are valid where their device was heard. `faults`: those seen of each
+    device."""
+
+    def __init__(self, rack):
+        self.rack, self.arrived = rack, np.zeros(rack.cluster.S, np.int64)
+        self.devices = [device.id for device in rack.cluster.devices]
+        self.faults = {device: set() for device in self.devices}
+
+    def step(self, decision=None):
+        """Facts of all devices after one window."""
+        t = self.rack.step(Decision.keep(self.rack.cluster) if decision is None else decision)
+        self.arrived += t.arrived[0]
+        np.testing.assert_array_equal(self.arrived, t.total_arrived[0])
+        fates = t.total_on_time_results + t.total_late + t.total_dropped + t.total_missed + t.total_lost_results
+        np.testing.assert_array_equal(t.total_generated, fates + t.in_flight)
+        assert (t.total_arrived >= t.total_completed).all()
+        for s, instance in enumerate(self.rack.cluster.instances):
+            facts = self.rack.facts[self.devices[instance.device]]
+            assert bool(t.valid[0, s]) == facts.fresh
+        for device, facts in self.rack.facts.items():
+            self.faults[device].add(facts.fault)
+        return self.rack.facts
+
+    def until(self, done, what):
+        """Step until `done` holds of the facts."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            facts = self.step()
+            if done(facts):
+                return facts
+            seen = {device: (f.fault, f.missed) for device, f in facts.items()}
+            assert time.monotonic() < end, f"{what}: not within {PATIENCE_S} s; {seen}"
+
+    def all_heard(self):
+        return self.until(lambda facts: all(f.fresh for f in facts.values()), "all devices heard")
+
+
+def boots(rack):
+    """The boot of each device's process that the host knows."""
+    with rack._session.machine_now(wake=False) as (machine, now):
+        found = machine.status(now)
+    return {device: status.hello.boot for device, status in found.items() if status.hello is not None}
