@@ -81,7 +81,8 @@ class Inbox:
             text = f"the host speaks version {' or '.join(map(str, self._versions))}, the node {hello.versions}"
             raise self._reject(record, now, hello, "version", text)
         expected = record.fault == f.BYE
-        record.fault, record.text = "", ""
+        if known is None or known.boot != hello.boot or record.fault != f.RESTARTED:  # not told of yet
+            record.fault, record.text = "", ""
         if known is not None and known.boot != hello.boot:
             record.boots.append(known.boot)
             record.fault = "" if expected else f.RESTARTED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 
@@ -239,8 +240,10 @@ def history(
     trouble_s: int = 8,
     calm_s: int = 8,
     rack_class=VirtualRack,
+    more: Callable[[VirtualRack], list[Fault]] | None = None,
 ) -> tuple[VirtualRack, Truth, list[Fault]]:
-    """Run one history: `faults` faults within `trouble_s` seconds, then calm. Raises `Violation`."""
+    """Run one history: `faults` faults within `trouble_s` seconds, then calm. Raises `Violation`. `more` gives further
+    faults when four seconds of it have passed."""
     draw = random.Random(seed)
     names = [f"d{k}" for k in range(devices)]
     truth = Truth()
@@ -263,6 +266,11 @@ def history(
         if fault.kind == "host_clock_step":
             truth.host_doubt.append(truth.doubt[-1])
     inject(rack, plan)
+    if more is not None:
+        rack.run(4 * SECOND)
+        further = more(rack)
+        inject(rack, further)
+        plan += further
     rack.run((trouble_s + calm_s) * SECOND)
     slow = False
     rack.run((trouble_s + calm_s + 3) * SECOND)

@@ -8,11 +8,13 @@ import resource
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from octogym.bridge.protocol import host, inbox, ledger, validity, windows
 from octogym.bridge.protocol.histograms import HistogramSender
-from octogym.bridge.virtual import KINDS
-from tests.bridge.protocol.histories import Violation, history, quiet_rack
+from octogym.bridge.virtual import KINDS, SECOND, Fault
+from tests.bridge.protocol.histories import MS, Violation, history, quiet_rack
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -26,6 +28,40 @@ def test_each_fault_by_itself(kind):
 def test_faults_together(block):
     for seed in range(15):
         history(1000 * block + seed)
+
+
+#: Moments around which something happens: the tick, a decision's way, the grace, the pings, the middle of a window.
+MOMENTS = [tick + near for tick in (0, 1, 2, 20, 60, 125, 250, 500, 875, 999, 1000) for near in (-1, 0, 1)]
+
+
+@given(
+    kind=st.sampled_from(["restart", "reboot"]),
+    offset_ns=st.one_of(st.integers(-2 * MS, SECOND), st.sampled_from(MOMENTS).map(lambda ms: ms * MS)),
+    down_ns=st.one_of(st.integers(1, 3 * SECOND), st.sampled_from([1, MS, 50 * MS, SECOND - 1, SECOND, SECOND + 1])),
+    seed=st.integers(0, 1000),
+    beside=st.sampled_from([(), ("loss",), ("delay",), ("host_stuck",)]),
+)
+def restart_within_a_step(kind, offset_ns, down_ns, seed, beside):
+    """`offset_ns` counts from the end of a window on the host's grid, in true time."""
+
+    def restart(rack):
+        host = rack.host
+        tick_ns = rack.host_clock.when(host.tick_ns(host.window(rack.host_now_ns)))
+        begin_ns = max(rack.now_ns, tick_ns + offset_ns)
+        return [Fault(kind, "d0", begin_ns, begin_ns + down_ns, 0.0)]
+
+    rack, truth, _ = history(seed, beside, devices=2, faults=2 if beside else 0, calm_s=7, trouble_s=5, more=restart)
+    assert rack.nodes["d0"].boots == 2 and rack.nodes["d1"].boots == 1
+    assert truth.counts["fault:RESTARTED"] >= 1
+
+
+def test_a_restart_at_any_moment_of_a_step():
+    settings(max_examples=25, deadline=None)(restart_within_a_step)()
+
+
+@pytest.mark.slow
+def test_restarts_at_a_thousand_moments_of_a_step():
+    settings(max_examples=1000, deadline=None)(restart_within_a_step)()
 
 
 @pytest.mark.slow

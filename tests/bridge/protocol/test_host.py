@@ -120,6 +120,19 @@ def test_a_slow_owner_still_gets_each_window_by_itself():
     assert pair.host.collect(pair.t, first + 2)["a"].windows == 2
 
 
+def test_a_restart_is_told_of_though_the_device_greets_twice():
+    pair = Pair()
+    first = pair.start()
+    pair.step(first)
+    pair.boot("a", board=Board())
+    pair.drop = lambda up, name, frames: not up and name == "a"  # no answer arrives, so it greets again and again
+    pair.run(0.4)
+    pair.drop = lambda up, name, frames: False
+    _, facts = pair.step(first + 1)
+    assert facts["a"].fault == f.RESTARTED
+    assert pair.step(first + 2)[1]["a"].fault == ""
+
+
 def test_a_device_that_restarts_is_unmasked_again_and_its_counts_go_on():
     pair = Pair()
     first = pair.start()
