@@ -71,6 +71,7 @@ class BridgeBackend:
 
     Raises:
         BridgeError: a device of the scenario has no key.
+        ValueError: `delay_steps` beyond 1.
         AddressError: listening beyond this machine without CURVE.
     """
 
@@ -88,6 +89,9 @@ class BridgeBackend:
                 f"{roster.file}: no admitted key for {', '.join(missing)}; on the host run: octogym keys allow "
                 f"{missing[0]} KEY (or mend its key in the roster)"
             )
+        if self.scenario.options.delay_steps not in (0, 1):
+            # A decision reaches a device for the window that runs or the next one (docs/protocol.md, section 6).
+            raise ValueError(f"options.delay_steps = {self.scenario.options.delay_steps}; allowed: 0, 1")
         self._scale = cluster.period_ns / roster.period_ns
         self.deployments = _deployments(self.scenario, roster.period_ns)
         self._cutter, self._gatherer = Cutter(self.deployments), Gatherer(cluster, self.deployments)

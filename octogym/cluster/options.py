@@ -11,7 +11,7 @@ class SimOptions:
     frames at
     exponential gaps. `contention`: False = batches in service and threads do not slow each other down.
     `pause_ns`: rest of inferencer and post threads after each batch. `spread`: "tijdeman" or "wrr"
-    (smooth weighted round robin). `delay_steps`: decisions apply that many windows later."""
+    (smooth weighted round robin). `delay_steps`: decisions apply that many windows later, 0 or 1."""
 
     exponential_pre: bool = False
     exponential_infer: bool = False

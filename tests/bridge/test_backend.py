@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("numba")
 pytest.importorskip("zmq")
 
+import octogym.cluster
 from octogym.bridge.backend import BridgeBackend, BridgeError, open_bridge
 from octogym.bridge.keys import KeyRing
 from octogym.cluster.backend import Backend
@@ -87,6 +90,18 @@ def test_an_elastic_rack_gives_each_decision_a_whole_window(rack_file):
             assert backend.facts["server"].act in ("", "unanswered")
     finally:
         backend.close()
+
+
+def test_a_delay_that_a_bridge_cannot_give_is_refused(rack_file):
+    text = (Path(octogym.cluster.__file__).parent / "scenarios" / "traffic-2.toml").read_text()
+    (rack_file.parent / "late.toml").write_text(text + "\n[simulator]\ndelay_steps = 2\n")
+    rack_file.write_text(rack_file.read_text().replace('"traffic-2"', '"late.toml"'))
+    with pytest.raises(ScenarioError, match=r"late.toml: simulator.delay_steps = 2: expected .*0.*1"):
+        make_backend(str(rack_file))
+    scenario = load_scenario("traffic-2")
+    scenario = replace(scenario, options=replace(scenario.options, delay_steps=2))
+    with pytest.raises(ValueError, match=r"options.delay_steps = 2; allowed: 0, 1"):
+        make_backend("bridge", scenario, rack=rack_file)
 
 
 def test_what_is_missing_is_said_with_what_to_do(rack_file):

@@ -25,7 +25,7 @@ from octogym.rack.faults import Fault
 from octogym.rack.processes import NodeProcesses, RackError
 from octogym.rack.up import NodesThread, local_roster, simulated_rack
 from octogym.sim import SimBackend
-from tests.rack.watch import Watch, boots
+from tests.rack.watch import Watch, boots, undisturbed
 
 SPEED = 2.0
 
@@ -121,13 +121,7 @@ def test_a_policy_decides_alike_over_the_simulator_and_over_a_rack(scenario, pol
         ]
 
     wanted = play(SimBackend(scenario))
-    for _ in range(5):  # a report that came late on a busy machine is another observation
-        with simulated_rack(scenario, SPEED, join_s=60) as rack:
-            found = play(rack)
-            undisturbed = not rack.tally.late_steps and not rack.tally.faults
-        if undisturbed:
-            break
-    assert undisturbed, rack.tally
+    found = undisturbed(scenario, SPEED, play)
     for k, ((ours, seen), (theirs, simulated)) in enumerate(zip(found, wanted, strict=True)):
         for name in Decision.FIELDS:
             np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), err_msg=f"{name}, window {k}")

@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from octogym.cluster.decision import Decision
+from octogym.rack.up import simulated_rack
 
 #: How long a fact is waited for; a busy machine takes its time.
 PATIENCE_S = 60.0
@@ -48,6 +49,17 @@ class Watch:
 
     def all_heard(self):
         return self.until(lambda facts: all(f.fresh for f in facts.values()), "all devices heard")
+
+
+def undisturbed(scenario, speed, play):
+    """What `play` makes of a simulated rack on which nothing was late: a report that comes late on a busy machine is
+    another observation, and the rack is tried again."""
+    for _ in range(5):
+        with simulated_rack(scenario, speed, join_s=PATIENCE_S) as rack:
+            found = play(rack)
+            if not rack.tally.late_steps and not rack.tally.faults:
+                return found
+    raise AssertionError(f"never undisturbed: {rack.tally}")
 
 
 def boots(rack):

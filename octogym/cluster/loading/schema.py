@@ -250,7 +250,7 @@ SIMULATOR = {
     "contention": Key("boolean", True, "batches and threads slow each other down"),
     "pause_ms": Key("number", 1.0, "rest after each batch", "ms", low=0),
     "spread": Key("string", "tijdeman", "rule that spreads requests over routes", allowed=("tijdeman", "wrr")),
-    "delay_steps": Key("integer", 0, "windows by which decisions are late", low=0, high=1000),
+    "delay_steps": Key("integer", 0, "windows by which decisions are late", low=0, high=1),
     "exponential_pre": Key("boolean", False, "exponential pre-processing times (tests)"),
     "exponential_infer": Key("boolean", False, "exponential inference times (tests)"),
     "exponential_post": Key("boolean", False, "exponential post-processing times (tests)"),
