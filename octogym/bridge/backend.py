@@ -200,9 +200,9 @@ class BridgeBackend:
         of = [by_device[instance.device] for instance in self.cluster.instances]
         return {
             "late": np.array([[facts.late for facts in of]], np.int64),
-            "missed": np.array([[facts.missed for facts in of]], np.int64),
+            "missed": np.array([[self._missed(facts) for facts in of]], np.int64),
             "fault": np.array([[facts.fault for facts in of]], object),
-            "safe_active": np.array([[facts.safe_active for facts in of]], bool),
+            "safe_active": np.array([[facts.safe_active and facts.present for facts in of]], bool),
             "window_s": np.array([[facts.window_ns * self._scale / 1e9 for facts in of]]),
             "acted_window": np.array([[max(-1, facts.acted_window - self._first) for facts in of]], np.int64),
         }
@@ -260,13 +260,19 @@ class BridgeBackend:
         return telemetry
 
     def _gather(self, device: int, facts: NodeFacts) -> None:
-        age_ns = 0 if facts.fresh else round(max(facts.age_ns, 0) * self._scale)
+        age_ns = 0 if facts.fresh else round(facts.age_ns * self._scale)
+        if facts.age_ns < 0:  # never heard: what is shown is the episode's start
+            age_ns = int(self._gatherer.telemetry.t_ns[0])
         news = facts.windows > 0 or facts.fresh
         if facts.rows is not None and news:
             here = facts.present or facts.fresh
             self._gatherer.heard(device, facts.rows, facts.bins, here, facts.fresh, age_ns)
         else:
             self._gatherer.silent(device, facts.bins, facts.present, age_ns)
+
+    def _missed(self, facts: NodeFacts) -> int:
+        """Windows since the last report; since the reset where there was none."""
+        return self._next - self._first if facts.age_ns < 0 else facts.missed
 
     def _next_seed(self, seed: int | Sequence[int] | None, mask: np.ndarray | None, options: Any) -> int:
         if mask is not None and not (np.shape(mask) == (1,) and bool(np.all(mask))):

@@ -23,14 +23,17 @@ def told(backend: Backend) -> Mapping[str, np.ndarray] | None:
 def derived(
     present: np.ndarray, valid: np.ndarray, age_ns: np.ndarray, set_by: np.ndarray, t_ns: Any, period_ns: int
 ) -> dict[str, np.ndarray]:
-    """The same of a backend whose devices are all heard while they are there. `t_ns` [E, 1], the others [E, S]."""
+    """The same of a backend whose devices are all heard while they are there. `t_ns` [E, 1], the others [E, S].
+
+    Whether an absent device runs its safe settings nobody knows.
+    """
     missed = (age_ns // period_ns).astype(np.int64)
     fault = np.where(present > 0, np.where(valid > 0, "", "STALE"), "LINK_DOWN").astype(object)
     return {
         "late": np.zeros_like(missed),
         "missed": missed,
         "fault": fault,
-        "safe_active": set_by == BY_SAFE,
+        "safe_active": (set_by == BY_SAFE) & (present > 0),
         "acted_window": np.maximum(-1, (t_ns // period_ns).astype(np.int64) - 1 - missed),
     }
 

@@ -66,6 +66,8 @@ class SimBackend:
         self._todo = np.zeros(num_envs, np.int64)
         self._addresses = Addresses(self._todo, self._buffers.out, Decision.keep(self.cluster, num_envs))
         self._bind()
+        self._device_of = np.array([instance.device for instance in self.cluster.instances])
+        self._churn = False
         self._seeds = np.full(num_envs, -1, np.int64)
         self._pending: Decision | None = None
         self._options: Mapping[str, Any] = {}
@@ -93,6 +95,7 @@ class SimBackend:
         burst = self._burst()
         if self._cells.shape[1] < 2 * burst * layout.CELL:
             self._grow_cells(2 * burst, which)
+        self._churn = any(len(a) for plan in self._plans if plan is not None for a in plan.absent_ns)
         self._report_start(which)
         for e in np.flatnonzero(which):
             self._m[e] = 0
@@ -126,6 +129,8 @@ class SimBackend:
         while True:
             self._kernel(d)
             if not self._todo.any():
+                if self._churn:
+                    self._mark_absent()
                 return self._telemetry
             self._resolve()
 
@@ -142,7 +147,7 @@ class SimBackend:
     def snapshot(self) -> Snapshot:
         """A copy of the state of all environments."""
         b = self._buffers
-        arrays = (self._m, self._cells, self._plan, b.hist, self._log, *b.out)
+        arrays = (self._m, self._cells, self._plan, b.hist, self._log, *b.out, b.age)
         return Snapshot(tuple(a.copy() for a in arrays), self._seeds.copy(), self._pending)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -154,7 +159,7 @@ class SimBackend:
         self._log = snapshot.arrays[4].copy()
         self._bind()
         b = self._buffers
-        live: tuple[np.ndarray, ...] = (b.hist, *b.out)
+        live: tuple[np.ndarray, ...] = (b.hist, *b.out, b.age)
         for array, saved in zip(live, (snapshot.arrays[3], *snapshot.arrays[5:]), strict=True):
             array[:] = saved
         self._seeds = snapshot.seeds.copy()
@@ -164,7 +169,7 @@ class SimBackend:
         """Give every environment the state, workload and random keys of environment `row`."""
         b = self._buffers
         rows: tuple[np.ndarray, ...] = (self._m, self._cells, self._plan, self._log, b.hist)
-        for array in (*rows, b.queue, b.shares, b.present, b.gpu_busy, b.cpu):
+        for array in (*rows, b.queue, b.shares, b.present, b.gpu_busy, b.cpu, b.age):
             array[:] = array[row]
         blocks: tuple[np.ndarray, ...] = (b.counts, b.settings, b.flags, b.cameras, b.links, b.times)
         for block in blocks:
@@ -256,6 +261,12 @@ class SimBackend:
             raise ValueError(f"seed = {seed!r}; allowed: an integer >= 0, or {self.num_envs} of them")
         return seeds
 
+    def _mark_absent(self) -> None:
+        """Nothing is heard of an absent device: its rows are not valid, and as old as its absence."""
+        b = self._buffers
+        b.flags[2] = here = b.present[:, self._device_of]
+        b.age[:] = np.where(here, 0, b.age + self.cluster.period_ns)
+
     def _report_start(self, which: np.ndarray) -> None:
         """Telemetry at time 0: settings in force, all counters 0."""
         b, cluster = self._buffers, self.cluster
@@ -266,6 +277,7 @@ class SimBackend:
         b.cpu[which] = 0
         for e in np.flatnonzero(which):
             b.present[e] = [not (a[:, 0] == 0).any() if len(a) else True for a in self._plans[e].absent_ns]
+            b.flags[2, e], b.age[e] = b.present[e, self._device_of], 0
         for s, instance in enumerate(cluster.instances):
             x = instance.initial
             b.settings[:, which, s] = np.array([x.pack, x.batch, x.pre, x.post, x.pre, x.post])[:, None]

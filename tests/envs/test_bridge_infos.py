@@ -183,6 +183,51 @@ def test_a_node_that_returns_is_unmasked_at_the_next_step():
     assert held[-1]["acted_window"] == len(held) - 2 and held[-1]["batch"] == 1 + (len(held) - 1) % 4
 
 
+def spells(infos):
+    """What must hold of an agent's infos, step by step, wherever its device goes; steps at which it was away."""
+    away, told = [], -1
+    for step, info in enumerate(infos):
+        assert info["mask"] == info["present"] and not (info["fresh"] and not info["present"])
+        # It is shown as at the last window that it told of, and that goes on only with its next report.
+        last = step - info["missed"]
+        assert told <= last <= step and (last == told or info["fault"] != "LINK_DOWN")
+        told = last
+        if info["fresh"]:
+            assert info["age_s"] == info["missed"] == 0
+        else:
+            assert info["age_s"] >= info["missed"] - 0.1
+        # A decision of a window that it told of; none where it has only just been started.
+        assert -1 <= info["acted_window"] < max(last, 0)
+        if not info["present"]:
+            away.append(step)
+            assert info["fault"] in ("LINK_DOWN", "JOINING", "RESTARTED") and not info["safe_active"]
+    return away
+
+
+def test_a_device_that_the_scenario_takes_away_is_shown_alike_in_the_simulator_and_on_a_rack():
+    pytest.importorskip("zmq")
+    from octogym.rack.up import simulated_rack
+
+    scenario, agent = load_scenario("traffic-2", CHURN), "cam-2/traffic.yolov5n"
+
+    def play(backend):
+        env = batching_v0.parallel_env(backend=backend, horizon=20)
+        _, infos = env.reset(seed=1)
+        seen = [infos[agent]]
+        while env.agents:
+            _, rewards, _, _, infos = env.step({one: [0, 2, 0] for one in env.agents})
+            seen.append(infos[agent])
+            assert infos[agent]["fresh"] or rewards[agent] == 0
+        return spells(seen)
+
+    gone = play(SimBackend(scenario))
+    with simulated_rack(scenario, speed=2, join_s=60) as rack:
+        lost = play(rack)
+    # A link is found dead a moment after the device has left, and is there again a moment after it has returned.
+    begun = {step for step in gone if step - 1 not in gone}
+    assert len(gone) >= 6 and len(begun) >= 2 and set(gone) - begun <= set(lost)
+
+
 @pytest.mark.parametrize("delay_steps", [0, 1])
 def test_decisions_are_late_alike_in_the_simulator_and_on_a_rack(delay_steps):
     pytest.importorskip("zmq")

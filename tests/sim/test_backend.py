@@ -229,3 +229,30 @@ def test_quantiles_come_from_the_histogram():
     half, most = quantile_ns(histogram, 0.5), quantile_ns(histogram, 0.99)
     assert edges[100] <= half[0] < edges[101] and edges[200] <= most[0] < edges[201]
     assert np.isnan(half[1])
+
+
+def test_nothing_is_heard_of_an_absent_device():
+    """Its rows are not valid and grow old, also after a snapshot was restored; the others' never are."""
+    churn = {"programme.churn": {"present_s": [3, 5], "absent_s": [3, 4], "devices": ["cam-2"]}}
+    backend = SimBackend(load_scenario("traffic-2", churn), num_envs=2)
+    device = np.array([instance.device for instance in backend.cluster.instances])
+    keep, saved, seen = Decision.keep(backend.cluster, 2), None, []
+    t = backend.reset(4)
+    away = np.zeros(t.valid.shape, np.int64)
+    for k in range(20):
+        t = backend.step(keep)
+        here = t.present[:, device]
+        away = np.where(here, 0, away + 1)
+        np.testing.assert_array_equal(t.valid, here)
+        np.testing.assert_array_equal(t.age_ns, away * backend.cluster.period_ns)
+        if saved is not None:
+            seen.append(t.age_ns.copy())
+        elif away.max() == 2:
+            saved = k, backend.snapshot()
+    assert saved is not None and away.shape == (2, backend.cluster.S) and max(a.max() for a in seen) >= 2_000_000_000
+    backend.restore(saved[1])
+    for ages in seen:
+        np.testing.assert_array_equal(backend.step(keep).age_ns, ages)
+    t = backend.reset(4, np.array([True, False]))
+    assert not t.age_ns[0].any()
+    backend.close()

@@ -157,7 +157,7 @@ class Record:
         present = self.running and not self.link_down and 0 <= self.first_window <= window + 1
         missed = max(0, window - used.window) if used is not None else 0
         stale = present and not fresh
-        fault, text = self._fault(stale)
+        fault, text = self._fault(present, stale)
         late, self.late = self.late, 0
         act = self.answers.pop(window, f.UNSENT)
         for old in [w for w in self.answers if w <= window]:
@@ -226,13 +226,13 @@ class Record:
                 return windows, measured
         return windows, windows * grid.period_ns
 
-    def _fault(self, stale: bool) -> Tuple[str, str]:
+    def _fault(self, present: bool, stale: bool) -> Tuple[str, str]:
         if self.revoked:
             return f.REVOKED, ""
         if self.link_down and self.fault != f.BYE:
             return f.LINK_DOWN, ""
         if self.fault:
             return self.fault, self.text
-        if not self.running:
+        if not present:
             return f.JOINING, ""
         return (f.STALE, "") if stale else ("", "")

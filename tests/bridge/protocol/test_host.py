@@ -120,6 +120,20 @@ def test_a_slow_owner_still_gets_each_window_by_itself():
     assert pair.host.collect(pair.t, first + 2)["a"].windows == 2
 
 
+def test_a_device_whose_first_window_is_still_to_come_is_joining():
+    pair = Pair()
+    first = pair.start()
+    pair.step(first)
+    pair.boot("a", board=Board())
+    pair.host.collect(pair.t, first)  # tells of the restart
+    pair.step(first + 1)
+    assert pair.host.act(pair.t, first + 2, {"a": pair.decision("a")}) == ("a",)
+    pair.boot("a", board=Board())
+    pair.run(0.2)  # greeted, placed and started within a window: its first is the next one
+    facts = [pair.host.collect(pair.t, window)["a"] for window in (first + 1, first + 1)]
+    assert not facts[1].present and facts[0].fault == f.RESTARTED and facts[1].fault == f.JOINING
+
+
 def test_a_restart_is_told_of_though_the_device_greets_twice():
     pair = Pair()
     first = pair.start()
