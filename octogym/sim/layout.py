@@ -69,6 +69,7 @@ RUNNING_OK, NEED_CELLS, NEED_LOG, TRACE_ENDED = 0, 1, 2, 3
     Q4_N,
     POST_HIGH,  # post threads ever used
     PRE_HIGH,
+    IN_ORDER,  # pre threads if whole runs pass them in order (intake), else 0
     IN_STAGE,
     ACTIVE,
     PACK,
@@ -98,7 +99,7 @@ RUNNING_OK, NEED_CELLS, NEED_LOG, TRACE_ENDED = 0, 1, 2, 3
     LEAF_LOW,
     LEAF_HIGH,
     LAST_COUNTS,  # the nine counters at the window's start
-) = _numbers(54)
+) = _numbers(55)
 COUNTS = 9
 #: Thread k's words lie at THREAD x k, what its stages use together in one cache line.
 THREAD = 8
