@@ -36,7 +36,6 @@ from octogym.sim.layout import (
     TIME,
     X_DEVICES,
     X_N_DEVICES,
-    X_TREE,
     X_WORDS,
 )
 from octogym.sim.links import downlink_done, open_inbox, uplink_done
@@ -61,6 +60,7 @@ from octogym.sim.pointers import (
     times_region,
 )
 from octogym.sim.post import advance_leaf
+from octogym.sim.timers import next_entity, next_time
 
 
 @small
@@ -87,12 +87,14 @@ def run_events(m, cells, tab, plan, hist, log, start, until):
         at = tab[A_DOMAIN] + domain * X_WORDS
         for k in range(tab[at + X_N_DEVICES]):
             open_inbox(m, cells, tab, plan, tab[tab[at + X_DEVICES] + k], start)
-        root = tab[at + X_TREE] + 2
-        while m[root] <= until:
-            now, entity = m[root], m[root + 1]
+        while True:
+            now = next_time(m, tab, at)
+            if now > until:
+                break
             status = short_of(m)
             if status != RUNNING_OK or m[STATUS] != RUNNING_OK:
                 return max(status, m[STATUS])
+            entity = next_entity(m, tab, at, now)
             if entity >= starts:
                 batch_start(m, cells, tab, log, entity - starts, now)
             elif entity >= cameras:

@@ -24,6 +24,8 @@ NIL = np.int64(-1)
 #: GPU work units per ns of a batch alone on its GPU; divisible by n (n + 9) / 10 for n = 1..8 (docs/contract.md 7).
 WORK = 12252240
 MAX_LANES = 8
+#: Timers of which the earliest is found at once.
+BLOCK = 16
 
 # --- m: header of an environment -----------------------------------------------------------------------------------
 (
@@ -246,8 +248,9 @@ G_SOURCE, G_STAGE, G_CLASS, G_BYTES, G_LOW, G_HIGH, G_DEVICE, G_CAP5, G_WORDS = 
 R_TARGET, R_DEVICE, R_SHARE, R_GROUP, R_WORDS = range(5)
 P_LANES, P_DEVICE, P_WORDS = range(3)  # GPUs
 D_CORES, D_DOMAIN, D_WORDS = range(3)
-# domains, and where an entity's leaf lies: the tree's offset in m, the node
-X_TREE, X_LEAVES, X_DEVICES, X_N_DEVICES, X_WORDS = range(5)
+# domains: their timers' offset in m and number of words, the first word that is an entity's, the entities in order;
+# where an entity's word lies
+X_TREE, X_NODES, X_FIRST, X_ENTITIES, X_DEVICES, X_N_DEVICES, X_WORDS = range(7)
 E_TREE, E_NODE, E_WORDS = range(3)
 C_DEVICE, C_STAGE, C_FPS, C_BYTES, C_SLO, C_GROUP, C_WORDS = range(7)
 S_FIRST, S_LEAF, S_EDGES, S_N_EDGES, S_CHILDREN, S_N_CHILDREN, S_FIXED, S_WORDS = range(8)

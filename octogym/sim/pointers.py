@@ -52,7 +52,7 @@ class _SetItem(AbstractTemplate):
         return None
 
 
-def _mark(builder, instruction, region):
+def mark(builder, instruction, region):
     """Type-based alias metadata: an access to `region` touches no other region."""
     module = builder.module
     zero, one = ir.Constant(ir.IntType(64), 0), ir.Constant(ir.IntType(64), 1)
@@ -64,7 +64,7 @@ def _mark(builder, instruction, region):
 @lower_builtin(operator.getitem, Region, types.Integer)
 def _load(context, builder, sig, args):
     value = builder.load(builder.gep(args[0], [args[1]]))
-    _mark(builder, value, sig.args[0])
+    mark(builder, value, sig.args[0])
     if sig.args[0].constant:
         value.set_metadata("invariant.load", builder.module.add_metadata([]))
     return value
@@ -72,7 +72,7 @@ def _load(context, builder, sig, args):
 
 @lower_builtin(operator.setitem, Region, types.Integer, types.Any)
 def _store(context, builder, sig, args):
-    _mark(builder, builder.store(args[2], builder.gep(args[0], [args[1]])), sig.args[0])
+    mark(builder, builder.store(args[2], builder.gep(args[0], [args[1]])), sig.args[0])
 
 
 def _region_maker(dtype: types.Type, region: str, constant: bool = False, held: bool = False) -> Callable[..., Any]:

@@ -231,7 +231,7 @@ def _sections(header: list[int], cluster: Cluster, groups: int) -> int:
 
 
 def _timers(w: _Writer, cluster: Cluster, parts: list[list[int]], where: int) -> int:
-    """Trees of timers from offset `where` of m on, one per domain; returns the length of m."""
+    """Timers from offset `where` of m on, domain by domain (`octogym.sim.timers`); returns the length of m."""
     gpu_device = [d for d, device in enumerate(cluster.devices) for _ in range(device.type.gpus)]
     of_instances = [instance.device for instance in cluster.instances]
     all_devices = list(range(cluster.D))
@@ -242,11 +242,15 @@ def _timers(w: _Writer, cluster: Cluster, parts: list[list[int]], where: int) ->
         members[domain_of[d]].append(entity)
     place, rows = [[0, 0] for _ in owner], []
     for part, entities in zip(parts, members, strict=True):
-        leaves = max(2, 1 << (len(entities) - 1).bit_length())
+        first, width = 0, at.BLOCK
+        while width < len(entities):
+            first, width = first + width, width * at.BLOCK
+        nodes = first + -(-len(entities) // at.BLOCK) * at.BLOCK
         for k, entity in enumerate(entities):
-            place[entity] = [where, leaves + k]
-        rows.append([where, leaves, w.table([[d] for d in part]), len(part)])
-        where += 4 * leaves
+            place[entity] = [where, first + k]
+        listed = w.table([[entity] for entity in entities])
+        rows.append([where, nodes, first, listed, w.table([[d] for d in part]), len(part)])
+        where += nodes
     w.words[at.N_DOMAIN] = len(parts)
     w.words[at.A_DOMAIN], w.words[at.A_ENTITY] = w.table(rows), w.table(place)
     return where
