@@ -26,8 +26,10 @@ from octogym.sim.layout import (
     CAM_GENERATED,
     CAM_K,
     CAM_LOST,
+    CAM_OBJECT_KEY,
     CAM_OBJECTS,
     CAM_PHASE,
+    CAM_ROUNDING_KEY,
     CAM_SEGMENT,
     COUNTS_END,
     MAX_OBJECTS,
@@ -71,7 +73,7 @@ from octogym.sim.pool import take_cell
 from octogym.sim.spreading import choose_route
 from octogym.sim.timers import set_timer
 
-_OBJECT, _ROUNDING, _ARRIVAL = draws.OBJECT, draws.ROUNDING, draws.ARRIVAL
+_ARRIVAL = draws.ARRIVAL
 
 
 @jit
@@ -118,8 +120,8 @@ def objects_of(m, tab, plan, camera, k, now):
             n = value * factor // 1000
             rest = value * factor % 1000
             if rest > 0:
-                key = fold(fold(np.uint64(m[SEED_KEY]), _ROUNDING), np.uint64(camera))
-                if uniform(fold(fold(key, np.uint64(k)), np.uint64(q))) < rest / 1000:
+                key = fold(np.uint64(m[state + CAM_ROUNDING_KEY]), np.uint64(k))
+                if uniform(fold(key, np.uint64(q))) < rest / 1000:
                     n += 1
         packed |= min(n, MAX_OBJECTS) << (16 * q)
         m[state + CAM_OBJECTS] += n
@@ -158,7 +160,7 @@ def camera_frame(m, cells, tab, plan, log, camera, now):
     packed = objects_of(m, tab, plan, camera, k, now)
     if packed == NIL:
         return
-    key = fold(fold(fold(np.uint64(m[SEED_KEY]), _OBJECT), np.uint64(camera)), np.uint64(k))
+    key = fold(np.uint64(m[state + CAM_OBJECT_KEY]), np.uint64(k))
     count = frame_leaves(tab, tab[at + C_STAGE], key, packed)
     m[state + CAM_FRAMES] += 1
     m[state + CAM_GENERATED] += count

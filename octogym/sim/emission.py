@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from octogym.cluster.draws import RECALL
 from octogym.sim.jit import jit, small
-from octogym.sim.keys import children, children_key, fold, found, leaves
+from octogym.sim.keys import below, children, children_key, fold, found, leaves
 from octogym.sim.layout import (
     A_GROUP,
     A_INST,
     A_ROUTE,
-    A_STAGE,
     ALWAYS,
     CAM,
     CAM_LOST,
@@ -18,7 +18,9 @@ from octogym.sim.layout import (
     G_BYTES,
     G_CLASS,
     G_DEVICE,
+    G_FIXED,
     G_HIGH,
+    G_KEYLESS,
     G_LOW,
     G_STAGE,
     G_WORDS,
@@ -28,6 +30,7 @@ from octogym.sim.layout import (
     I_RECALL,
     I_STAGE,
     I_WORDS,
+    LOG_ROOM,
     MAX_OBJECTS,
     NEXT,
     NIL,
@@ -47,8 +50,6 @@ from octogym.sim.layout import (
     RUN_N,
     RUN_OWNER,
     RUN_STEP,
-    S_FIXED,
-    S_WORDS,
     ZERO,
 )
 from octogym.sim.links import send
@@ -72,7 +73,7 @@ def new_run(m, cells, parent, base, first, n, each, now):
 
 
 @jit
-def add_crop(m, cells, tab, group, parent, base, j, now):
+def add_crop(m, cells, tab, group, keyless, parent, base, j, now):
     """Crop j joins the message of its route; its leaves are lost if there is no route."""
     each = leaves(tab, tab[tab[A_GROUP] + group * G_WORDS + G_STAGE], fold(base, np.uint64(j)))
     route = choose_route(m, tab, group)
@@ -84,6 +85,9 @@ def add_crop(m, cells, tab, group, parent, base, j, now):
     m[state + ROUTE_N] = n + 1
     if n > 0:
         tail = m[state + ROUTE_TAIL]
+        if keyless:
+            cells[tail + RUN_N] += 1
+            return
         gap = j - cells[tail + RUN_INDEX]
         if leaves_each(cells, tail) == each:
             if cells[tail + RUN_N] == 1:
@@ -126,6 +130,15 @@ def send_group(m, cells, tab, plan, log, group, now):
             send(m, cells, tab, plan, log, group, tab[at + G_DEVICE], target, head, tail, n, size, now)
 
 
+@small
+def count_found(base, n, recall):
+    """How many of the crops 0 to n - 1 are found."""
+    count = 0
+    for j in range(n):
+        count += below(fold(fold(base, np.uint64(j)), RECALL), recall)
+    return count
+
+
 @jit
 def emit(m, cells, tab, plan, log, s, image, pack, now):
     """The first image of a run of instance s is finished at `now`: its crops go on, those not found are missed."""
@@ -149,14 +162,19 @@ def emit(m, cells, tab, plan, log, s, image, pack, now):
             if n == 0:
                 continue
             base = fold(key, np.uint64(q))
-        each = tab[tab[A_STAGE] + tab[at + G_STAGE] * S_WORDS + S_FIXED]
-        if each >= 0 and recall >= ALWAYS and tab[at + G_HIGH] - tab[at + G_LOW] == 1:
-            send_together(m, cells, tab, plan, log, group, image, base, n, each, now)
+        each = tab[at + G_FIXED]
+        # Where nobody asks for their keys, crops of an image are only counted.
+        keyless = tab[at + G_KEYLESS] and m[LOG_ROOM] == 0
+        if tab[at + G_HIGH] - tab[at + G_LOW] == 1 and (keyless or (each >= 0 and recall >= ALWAYS)):
+            k = n if recall >= ALWAYS else count_found(base, n, recall)
+            m[missed] += (n - k) * each
+            if k > 0:
+                send_together(m, cells, tab, plan, log, group, image, base, k, each, now)
             continue
         for j in range(n):
             crop = fold(base, np.uint64(j))
             if found(crop, recall):
-                add_crop(m, cells, tab, group, image, base, j, now)
+                add_crop(m, cells, tab, group, keyless, image, base, j, now)
             else:
                 m[missed] += leaves(tab, tab[at + G_STAGE], crop)
         send_group(m, cells, tab, plan, log, group, now)

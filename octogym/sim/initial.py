@@ -21,7 +21,9 @@ from octogym.sim.layout import (
     C_FPS,
     C_WORDS,
     CAM,
+    CAM_OBJECT_KEY,
     CAM_PHASE,
+    CAM_ROUNDING_KEY,
     FREE,
     GPU,
     GPU_HEAD,
@@ -77,7 +79,7 @@ from octogym.sim.layout import (
 from octogym.sim.pool import add_cells
 from octogym.sim.timers import clear_timers, set_timer
 
-_PHASE = draws.PHASE
+_PHASE, _OBJECT, _ROUNDING = draws.PHASE, draws.OBJECT, draws.ROUNDING
 
 
 @jit
@@ -114,6 +116,9 @@ def set_up(m, cells, tab, n_cells, seed):
     for c in range(tab[N_CAM]):
         gap = 1_000_000_000_000 // tab[tab[A_CAM] + c * C_WORDS + C_FPS]
         key = fold(fold(np.uint64(m[SEED_KEY]), _PHASE), np.uint64(c))
-        m[tab[O_CAM] + c * CAM + CAM_PHASE] = np.int64(uniform(key) * gap)
+        state = tab[O_CAM] + c * CAM
+        m[state + CAM_OBJECT_KEY] = np.int64(fold(fold(np.uint64(m[SEED_KEY]), _OBJECT), np.uint64(c)))
+        m[state + CAM_ROUNDING_KEY] = np.int64(fold(fold(np.uint64(m[SEED_KEY]), _ROUNDING), np.uint64(c)))
+        m[state + CAM_PHASE] = np.int64(uniform(key) * gap)
         entity = tab[N_INST] + tab[N_GPU] + 2 * tab[N_DEVICE] + c
         set_timer(m, tab, entity, frame_time(m, tab, c, ZERO, ZERO))

@@ -146,8 +146,10 @@ GPU = GPU_WORK + MAX_LANES
     CAM_MISSED,
     CAM_LOST,
     CAM_OVERDUE,
-) = _numbers(12)
-CAM_LAST = 12  # [8] the counters from CAM_FRAMES on at the window's start
+    CAM_OBJECT_KEY,
+    CAM_ROUNDING_KEY,
+) = _numbers(14)
+CAM_LAST = 14  # [8] the counters from CAM_FRAMES on at the window's start
 CAM = CAM_LAST + 8
 
 # --- cells -----------------------------------------------------------------------------------------------------------
@@ -244,7 +246,8 @@ TAB_HEADER = 48
     I_ACTIVE,
 ) = (*range(17), 17, 21, 26, 31)
 I_WORDS = 32
-G_SOURCE, G_STAGE, G_CLASS, G_BYTES, G_LOW, G_HIGH, G_DEVICE, G_CAP5, G_WORDS = range(9)
+# last: leaves of each of a group's crops where that is fixed, else -1; whether nothing is drawn by their keys
+G_SOURCE, G_STAGE, G_CLASS, G_BYTES, G_LOW, G_HIGH, G_DEVICE, G_CAP5, G_FIXED, G_KEYLESS, G_WORDS = range(11)
 R_TARGET, R_DEVICE, R_SHARE, R_GROUP, R_WORDS = range(5)
 P_LANES, P_DEVICE, P_WORDS = range(3)  # GPUs
 D_CORES, D_DOMAIN, D_WORDS = range(3)

@@ -7,6 +7,8 @@ Other instances have a timer, since what they emit goes on to others (`forward`)
 
 from __future__ import annotations
 
+import numpy as np
+
 from octogym.cluster.telemetry import BINS
 from octogym.sim.account import drop_batch, write_log
 from octogym.sim.bits import bit_length
@@ -67,16 +69,40 @@ from octogym.sim.pool import free_cell
 from octogym.sim.runs import camera_of, leaves_each, request_key
 from octogym.sim.timers import set_timer
 
+#: 64 of these halves of a ns are 0.1 ms.
+_UNIT = np.uint64(3125)
+
 
 @small
 def latency_bin(latency):
     """Bin of a latency in ns: 64 per octave from 0.1 ms; the inverse of `latency_bin_edges_ns`."""
-    x = latency * 2 // 3125  # 64 units to 0.1 ms
+    x = np.int64(np.uint64(2 * latency) // _UNIT)
     if x < 64:
-        return 0
+        return ZERO
     octave = bit_length(x) - 7
-    x >>= octave
-    return min(1 + octave * 64 + x - 64, BINS - 1)
+    return min(octave * 64 + (x >> octave) - 63, BINS - 1)
+
+
+@small
+def count_latencies(hist, at, first, n, gap):
+    """n latencies, the first and every `gap` more, go to the histogram at `at`; returns the bins of the first and the
+    last, which are the least and the greatest."""
+    low = b = latency_bin(first)
+    hist[at + b] += 1
+    for j in range(1, n):
+        b = latency_bin(first + j * gap)
+        hist[at + b] += 1
+    return low, b
+
+
+@small
+def within(limit, first, n, gap):
+    """How many of n times, the first and every `gap` more, are at most `limit`."""
+    if first + (n - 1) * gap <= limit:
+        return n
+    if first > limit:
+        return ZERO
+    return 1 + (limit - first) // gap
 
 
 @small
@@ -114,37 +140,20 @@ def finish_images(m, cells, tab, hist, log, s, run, n, first, gap):
     """The first n images of a run are done, at `first` and every `gap` after it: counters, and results at a leaf."""
     i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS
     birth, arrive = cells[run + RUN_BIRTH], cells[run + RUN_ARRIVE]
-    good = tab[a + I_GOOD_AGE]
-    low, high = m[i + HIST_LOW], m[i + HIST_HIGH]
-    on_time = 0
-    for j in range(n):
-        now = first + j * gap
-        on_time += now - birth <= good
-        b = latency_bin(now - arrive)
-        hist[s * BINS + b] += 1
-        low, high = min(low, b), max(high, b)
-    m[i + HIST_LOW], m[i + HIST_HIGH] = low, high
+    low, high = count_latencies(hist, s * BINS, first - arrive, n, gap)
+    m[i + HIST_LOW], m[i + HIST_HIGH] = min(m[i + HIST_LOW], low), max(m[i + HIST_HIGH], high)
     m[i + COMPLETED] += n
     m[i + IN_STAGE] -= n
-    m[i + ON_TIME] += on_time
+    m[i + ON_TIME] += within(tab[a + I_GOOD_AGE], first - birth, n, gap)
     if m[LOG_ROOM] > 0:
         for j in range(n):
             write_log(m, cells, log, s, run, j, first + j * gap, FATE_COMPLETED)
     if not tab[a + I_LEAF]:
         return
+    low, high = count_latencies(hist, (tab[N_INST] + s) * BINS, first - birth, n, gap)
+    m[i + LEAF_LOW], m[i + LEAF_HIGH] = min(m[i + LEAF_LOW], low), max(m[i + LEAF_HIGH], high)
     camera = tab[O_CAM] + camera_of(cells, run) * CAM
-    slo = tab[a + I_SLO]
-    low, high = m[i + LEAF_LOW], m[i + LEAF_HIGH]
-    in_slo = 0
-    at = (tab[N_INST] + s) * BINS
-    for j in range(n):
-        age = first + j * gap - birth
-        in_slo += age <= slo
-        b = latency_bin(age)
-        hist[at + b] += 1
-        low, high = min(low, b), max(high, b)
-    m[i + LEAF_LOW], m[i + LEAF_HIGH] = low, high
-    each = leaves_each(cells, run)
+    each, in_slo = leaves_each(cells, run), within(tab[a + I_SLO], first - birth, n, gap)
     m[camera + CAM_ON_TIME] += in_slo * each
     m[camera + CAM_LATE] += (n - in_slo) * each
 

@@ -76,7 +76,10 @@ def build_tables(scenario: Scenario) -> Tables:
     header[at.COUNTS_END], header[at.RATES_END] = scenario.counts.end, scenario.rates.end
     header[at.A_STAGE] = _stages(w, cluster)
     header[at.A_INST] = _instances(w, cluster, groups)
-    header[at.A_GROUP] = w.table([_group_row(cluster, group) for group in groups])
+    exponential = options.exponential_pre or options.exponential_infer or options.exponential_post
+    header[at.A_GROUP] = w.table(
+        [[*_group_row(cluster, group), *_crops(cluster, group, exponential)] for group in groups]
+    )
     header[at.A_ROUTE] = w.table(
         [[r.target, cluster.instances[r.target].device, r.share_milli, r.group] for r in cluster.routes]
     )
@@ -142,6 +145,11 @@ def _group_row(cluster: Cluster, group: list) -> list[int]:
         ]
     camera = cluster.cameras[first.source - cluster.S]
     return [first.source, first.stage, -1, camera.frame_bytes, low, low + len(group), camera.device, 100]
+
+
+def _crops(cluster: Cluster, group: list, exponential: bool) -> list[int]:
+    stage = group[0].stage
+    return [_fixed_leaves(cluster, stage), not cluster.out_edges(stage) and not exponential]
 
 
 def _stages(w: _Writer, cluster: Cluster) -> int:
