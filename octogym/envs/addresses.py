@@ -48,7 +48,7 @@ OWN: dict[str, tuple[np.dtype, str]] = {
 }
 #: Of the histogram of results: bytes from environment to environment and from instance to instance.
 _HISTOGRAM = ("leaf_hist", "leaf_step_e", "leaf_step_s")
-_COUNTS = ("E", "S", "D", "C", "B", "K", "M", "horizon", "refresh")
+_COUNTS = ("E", "S", "D", "C", "B", "K", "M", "horizon", "refresh", "array_type", "int64_type")
 # Where each stands in a table.
 _NAMES = (*(f"t_{name}" for name in TELEMETRY), *OWN, *_HISTOGRAM, *_COUNTS)
 AT: Any = namedtuple("AT", _NAMES)(*range(len(_NAMES)))
@@ -61,7 +61,8 @@ class Addresses:
     """Addresses and sizes that `kernels.decide` and `kernels.observe` work on: `table` int64, at the address `at`.
 
     Args:
-        counts: a number for every letter of the shapes above, and `horizon`, `refresh`.
+        counts: a number for every letter of the shapes above, and `horizon`, `refresh`, `array_type`, `int64_type`
+            (`plain`).
         own: name in `OWN` -> array; kept alive here.
     """
 

@@ -229,7 +229,7 @@ class BatchingParallelEnv(OverCore, ParallelEnv[str, np.ndarray, np.ndarray]):
             return {}, {}, {}, {}, {}
         names = self._names
         core = self._core
-        core.decide_flat(self._gather(actions))
+        self._decide(actions)
         frame = core.advance()
         done = frame.truncated is not None
         if done:
@@ -259,19 +259,14 @@ class BatchingParallelEnv(OverCore, ParallelEnv[str, np.ndarray, np.ndarray]):
         """Close the backend, if this environment made it."""
         self._core.close()
 
-    def _gather(self, actions: dict[str, np.ndarray]) -> np.ndarray:
-        """All actions, int64 [S * 3], contiguous."""
+    def _decide(self, actions: dict[str, np.ndarray]) -> None:
         try:
-            values = self._pick(actions)
-            # Lengths are looked at because 2 and 4 values of two agents would fit together.
-            if len(actions) == len(values) and set(map(len, values)) == {3}:
-                flat = np.concatenate(values)
-                if flat.dtype == np.int64 and flat.ndim == 1:
-                    return flat
-        except (KeyError, TypeError, ValueError):
+            if len(actions) == len(self._names) and self._core.decide_each(self._pick(actions)):
+                return
+        except (KeyError, TypeError):
             pass  # said below, where the agent is known
         check_agents(actions, self._names)
-        return rows_of(actions, self._names, self._core.accepted)
+        self._core.decide_flat(rows_of(actions, self._names, self._core.accepted))
 
 
 def _only(agent: str, actions: Mapping[str, Any]) -> tuple[Any, ...]:

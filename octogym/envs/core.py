@@ -18,12 +18,12 @@ from octogym.cluster.telemetry import BINS, Telemetry
 from octogym.envs import columns as k
 from octogym.envs import loops
 from octogym.envs.addresses import Addresses
-from octogym.envs.agent_facts import told
 from octogym.envs.custom import CustomObservation, CustomReward, Observation, Reward
 from octogym.envs.figures import episode_figures
 from octogym.envs.frame import Constants, Frame
 from octogym.envs.opening import open_backend
 from octogym.envs.options import Randomiser, check_options
+from octogym.envs.plain import ARRAY, INT64, KNOWN
 from octogym.envs.spaces import accepted_sizes, action_masks, action_sizes, bad_action, observation_space
 from octogym.envs.windows import windows_of
 
@@ -96,6 +96,7 @@ class BatchingCore:
         counts = {"E": E, "S": S, "D": cluster.D, "C": cluster.C, "B": BINS, "K": int(spans.max()) + 1, "M": len(spans)}
         counts.update(T=len(THREAD_ACTIONS), F=k.FIXED, N=6, O=k.OBSERVATION)
         counts.update(horizon=self.horizon, refresh=max(1, REFRESH_S[rate] * second // period))
+        counts.update(array_type=ARRAY, int64_type=INT64)
         here = np.ones((E, S), np.int8)
         #: bool [E, S]: whose device is there; int64 [E]: windows since the reset.
         self.present, self.clock = here.view(bool), np.zeros(E, np.int64)
@@ -122,9 +123,10 @@ class BatchingCore:
         }
         self._addresses = Addresses(counts, own)
         self._ring_length, self._head = counts["K"], 0
-        self._all = np.arange(S, dtype=np.int64)
+        self._all, self._flat = np.arange(S, dtype=np.int64), np.zeros(3 * S, np.int64)
         self._todo_step = np.full(E, k.STEP, np.int8)
         self._due = np.ones((E, S), bool)
+        self._tell = getattr(self.backend, "agent_facts", None)
         self.telemetry: Telemetry | None = None
         self._bound: Telemetry | None = None
         self.frame: Frame | None = None
@@ -172,9 +174,17 @@ class BatchingCore:
         columns = self._all if columns is None else columns
         bad = loops.decide.call(self._addresses.at, id(actions), id(columns), len(columns))
         if bad >= 0:
-            e, a = divmod(bad, len(columns))
-            agent = self.agents[columns[a]] + (f" of environment {e}" if self.E > 1 else "")
-            raise bad_action(agent, actions[3 * bad : 3 * bad + 3].tolist(), self.accepted[columns[a]])
+            raise self._refused(bad, actions, columns)
+
+    def decide_each(self, arrays: tuple[Any, ...]) -> bool:
+        """`decide` for one environment's instances, an int64 array [3] each; False if one of them is something else.
+        Nothing has been decided then."""
+        if not KNOWN:
+            return False
+        bad = loops.decide_each.call(self._addresses.at, id(arrays), id(self._all), len(arrays), id(self._flat))
+        if bad >= 0:
+            raise self._refused(bad, self._flat, self._all)
+        return bad == -1
 
     def adopt(self, patch: Decision) -> None:
         """Take over another policy's decision as a whole.
@@ -225,6 +235,11 @@ class BatchingCore:
             self.backend.close()
 
     # --- inside -----------------------------------------------------------------------------------------------------
+    def _refused(self, bad: int, actions: np.ndarray, columns: np.ndarray) -> ValueError:
+        e, a = divmod(bad, len(columns))
+        agent = self.agents[columns[a]] + (f" of environment {e}" if self.E > 1 else "")
+        return bad_action(agent, actions[3 * bad : 3 * bad + 3].tolist(), self.accepted[columns[a]])
+
     def _step_restating(self) -> Telemetry:
         """Step with the scenario's shares said again, unless another policy sets shares."""
         self._until_restated, decision, shares = self._restate, self.decision, self.decision.share_milli
@@ -247,7 +262,8 @@ class BatchingCore:
 
     def _observe(self, t: Telemetry, todo: np.ndarray, frame: Frame) -> Frame:
         self.telemetry, self.frame = t, frame
-        frame.told = told(self.backend)
+        if self._tell is not None:
+            frame.told = self._tell()
         if t is not self._bound:
             self._addresses.bind(t)
             self._bound = t

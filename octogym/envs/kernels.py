@@ -14,6 +14,7 @@ from octogym.cluster.compiled import DATA
 from octogym.cluster.settings import KEEP
 from octogym.envs import columns as k
 from octogym.envs.addresses import AT
+from octogym.envs.plain import ALIGNED, DIMENSIONS, DTYPE, FLAGS, ITEMS, ND, STRIDES, TYPE
 from octogym.envs.pointers import (
     float32,
     float64,
@@ -40,7 +41,34 @@ def decide(at, actions, columns, count):
     size of the agent's action space, and counts as the instance's own largest above that. Actions for instances of
     absent devices are ignored. Returns -1, or e * A + a of the first action that is not accepted.
     """
-    S, actions, columns = int64(at, AT.S), int64(actions + DATA, 0), int64(columns + DATA, 0)
+    return _decide(at, int64(actions + DATA, 0), int64(columns + DATA, 0), count)
+
+
+def decide_each(at, arrays, columns, count, flat):
+    """`decide` for one environment's actions as they are handed in: `arrays`, a tuple of `count` objects.
+
+    Their content becomes that of `flat`, an array int64 [3 * count]. Returns as `decide`; -2, and nothing is decided,
+    if one of them is not simply a NumPy array int64 [3].
+    """
+    flat = int64(flat + DATA, 0)
+    for a in range(count):
+        array = int64(arrays + ITEMS, a)
+        if int64(array + TYPE, 0) != int64(at, AT.array_type) or int64(array + DTYPE, 0) != int64(at, AT.int64_type):
+            return -2
+        if int32(array + ND, 0) != 1 or int64(int64(array + DIMENSIONS, 0), 0) != 3:
+            return -2
+        if int32(array + FLAGS, 0) & ALIGNED == 0:
+            return -2
+        data, stride = int64(array + DATA, 0), int64(int64(array + STRIDES, 0), 0)
+        for h in range(3):
+            put_int64(flat, 3 * a + h, int64(data + h * stride, 0))
+    return _decide(at, flat, int64(columns + DATA, 0), count)
+
+
+@_inner
+def _decide(at, actions, columns, count):
+    """`actions`, `columns`: addresses of their content."""
+    S = int64(at, AT.S)
     accepted, sizes, thread_actions = int64(at, AT.accepted), int64(at, AT.sizes), int64(at, AT.thread_actions)
     for e in range(int64(at, AT.E)):
         for a in range(count):

@@ -1,4 +1,4 @@
-"""`kernels.decide` and `kernels.observe`, compiled."""
+"""The functions of `kernels`, compiled."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from octogym.cluster import observation, settings
 from octogym.cluster.compiled import Compiled
-from octogym.envs import addresses, columns
+from octogym.envs import addresses, columns, plain
 
 _HERE = Path(__file__).parent
 _SOURCES = (
     *(_HERE / "kernels.py", _HERE / "pointers.py"),
-    *(Path(str(module.__file__)) for module in (addresses, columns, observation, settings)),
+    *(Path(str(module.__file__)) for module in (addresses, columns, observation, plain, settings)),
 )
 
 
@@ -24,4 +24,5 @@ def _of_kernels(name: str) -> Callable[[], Any]:
 
 
 decide = Compiled("decide", 4, _SOURCES, _of_kernels("decide"))
+decide_each = Compiled("decide_each", 5, _SOURCES, _of_kernels("decide_each"))
 observe = Compiled("observe", 6, _SOURCES, _of_kernels("observe"))
