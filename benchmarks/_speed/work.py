@@ -73,11 +73,9 @@ class Kernel:
 
     def step(self, decision: Arrays) -> None:
         backend = self.backend
-        backend._todo[:] = 1
-        backend._kernel(decision)
-        while backend._todo.any():
+        backend._todo.fill(1)
+        while backend._kernel(decision):
             backend._resolve()
-            backend._kernel(decision)
 
 
 def random_settings(core: Any, count: int, seed: int = 0) -> np.ndarray:

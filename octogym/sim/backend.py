@@ -123,16 +123,14 @@ class SimBackend:
             decision.timeout_ns,
             decision.share_milli,
         )
-        self._todo[:] = 1
+        self._todo.fill(1)
         if self._log.size:
             self._log_room()
-        while True:
-            self._kernel(d)
-            if not self._todo.any():
-                if self._churn:
-                    self._mark_absent()
-                return self._telemetry
+        while self._kernel(d):
             self._resolve()
+        if self._churn:
+            self._mark_absent()
+        return self._telemetry
 
     def close(self) -> None:
         """Nothing to release."""
@@ -191,12 +189,12 @@ class SimBackend:
         state = self._m, self._cells, self._tables.tab, self._plan, self._buffers.hist, self._log
         self._addresses.bind(*state)
 
-    def _kernel(self, decision: tuple[np.ndarray, ...]) -> None:
+    def _kernel(self, decision: tuple[np.ndarray, ...]) -> int:
+        """Advance what is to do; returns how many environments need something first."""
         self._addresses.decide(decision)
         if self.threads > 1 and self.num_envs > 1 and self.num_envs * self.cluster.S >= PARALLEL_FROM:
-            run_parts(entry.step.call, self._addresses.at, self.num_envs, min(self.threads, self.num_envs))
-        else:
-            entry.step.call(self._addresses.at, 0, self.num_envs)
+            return run_parts(entry.step.call, self._addresses.at, self.num_envs, min(self.threads, self.num_envs))
+        return entry.step.call(self._addresses.at, 0, self.num_envs)
 
     def _resolve(self) -> None:
         """Make room, or raise, for what stopped the kernel."""

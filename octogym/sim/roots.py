@@ -22,9 +22,10 @@ from octogym.sim.rates import rate_at
 
 def step(at, low, high):
     """Advance those of the environments `low` to `high` - 1 whose `todo` int64 [E] is not 0; it becomes 0, or the
-    status to resolve."""
+    status to resolve. Returns how many have one."""
     where = where_region(at, 0)
     todo = todo_region(where[AT.todo], 0)
+    left = 0
     for e in range(low, high):
         if todo[e] != 0:
             todo[e] = step_env(
@@ -37,7 +38,8 @@ def step(at, low, high):
                 hist_region(where[AT.hist], e * where[AT.hist_words]),
                 log_region(where[AT.log], e * where[AT.log_words]),
             )
-    return 0
+            left += todo[e] != 0
+    return left
 
 
 def set_up(at, e, seed):

@@ -29,11 +29,10 @@ def started(threads: int) -> ThreadPoolExecutor:
     return _pools[key]
 
 
-def run_parts(call: Callable[..., int], at: int, count: int, threads: int) -> None:
-    """`call(at, low, high)` for `threads` equal parts of range(count), one of them in this thread."""
+def run_parts(call: Callable[..., int], at: int, count: int, threads: int) -> int:
+    """The sum of `call(at, low, high)` over `threads` equal parts of range(count), one of them in this thread."""
     pool = started(threads)
     bounds = [count * n // threads for n in range(threads + 1)]
     others = [pool.submit(call, at, low, high) for low, high in pairwise(bounds[1:])]
-    call(at, 0, bounds[1])
-    for other in others:
-        other.result()
+    own = call(at, 0, bounds[1])
+    return own + sum(other.result() for other in others)
