@@ -102,7 +102,11 @@ class Compiled:
         import llvmlite.binding as llvm
 
         python = self._define()
-        with compiling.quickly(python.__qualname__):
+        try:
+            with compiling.quickly(python.__qualname__):
+                function = self._in_numba(python)
+        except Exception:
+            # Whatever it was, Numba's own way either does it or says it better.
             function = self._in_numba(python)
         module = llvm.parse_assembly(function.inspect_llvm())
         for part in (*module.functions, *module.global_variables):
@@ -212,5 +216,5 @@ def _told() -> Iterator[None]:
 def _say() -> None:
     if not _said:
         _said.append("said")
-        sys.stderr.write("octogym: compiling the simulator, once per installation (about half a minute) ...\n")
+        sys.stderr.write("octogym: compiling the simulator, once per installation (about a quarter of a minute) ...\n")
         sys.stderr.flush()

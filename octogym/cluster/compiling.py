@@ -1,23 +1,36 @@
-"""Numba compiling one function and all that it calls in less than half of the time.
+"""Numba compiling one function and all that it calls in half of the time.
 
 What this changes of Numba's is not public: where a name is another one, Numba does as it always does. The machine code
-is the same.
+does the same.
 """
 
 from __future__ import annotations
 
 import gc
 from contextlib import ExitStack, contextmanager
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
 
 
 @contextmanager
 def quickly(name: str) -> Iterator[None]:
-    """Compile the Python function of the qualified name `name`; what is compiled meanwhile cannot be run."""
+    """Compile the Python function of the qualified name `name`; what is compiled meanwhile cannot be run.
+
+    Functions of numbers are meant, without closures, exceptions, array expressions and the like: others fail here.
+    """
     with ExitStack() as stack:
-        for way in (_without_collection(), _types_remembered(), _whole_only(name)):
+        for way in (_without_collection(), _types_remembered(), _few_passes(), _refreshed_once(), _whole_only(name)):
             stack.enter_context(way)
         yield
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, own: Any) -> Iterator[None]:
+    original = getattr(owner, name)
+    setattr(owner, name, own)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
 
 
 @contextmanager
@@ -63,29 +76,102 @@ def _types_remembered() -> Iterator[None]:
                 asked.append((self, context))
         return signature
 
-    owner.get_call_type = get_call_type
-    try:
+    with _replaced(owner, "get_call_type", get_call_type):
         yield
-    finally:
-        owner.get_call_type = ask
+
+
+@contextmanager
+def _few_passes() -> Iterator[None]:
+    """Numba goes over each function thirty times, for closures, generators, array expressions, reference counts and
+    whatever else there may be, and works out after most of them anew which variables live where. Here it goes over
+    it nine times, and needs no such thing."""
+    try:
+        from numba.core import compiler, typed_passes, untyped_passes
+        from numba.core import compiler_machinery as machinery
+
+        untyped = "TranslateByteCode", "FixupArgs", "IRProcessing", "GenericRewrites", "ReconstructSSA"
+        typed = "NopythonTypeInference", "PreLowerStripPhis", "NativeLowering", "NoPythonBackend"
+        passes: List[Any] = [getattr(untyped_passes, name) for name in untyped]
+        passes += [getattr(typed_passes, name) for name in typed]
+        registry: Any = vars(machinery)["_pass_registry"]
+        owner: Any = vars(compiler)["Compiler"]
+        base: Any = vars(machinery)["PassManager"]
+        instances = [registry.get(each).pass_inst for each in passes]
+        assert callable(owner.define_pipelines)
+    except (ImportError, AttributeError, KeyError):
+        yield
+        return
+
+    class Passes(base):
+        def run(self, state: Any) -> None:
+            for each in instances:
+                each.analysis = self._analysis
+                each.run_initialization(state)
+                each.run_pass(state)
+                each.run_finalizer(state)
+
+    def define_pipelines(self: Any) -> List[Any]:
+        manager = Passes("nopython")
+        for each in passes:
+            manager.add_pass(each, "")
+        manager.finalize()
+        return [manager]
+
+    with _replaced(owner, "define_pipelines", define_pipelines):
+        yield
+
+
+@contextmanager
+def _refreshed_once() -> Iterator[None]:
+    """Numba looks before each function whether somebody has taught it something since the last one."""
+    try:
+        from numba.core import base, typing
+
+        owners = [vars(base)["BaseContext"], vars(typing)["BaseContext"]]
+        theirs = [vars(owner)["refresh"] for owner in owners]
+    except (ImportError, AttributeError, KeyError):
+        yield
+        return
+    done: Set[int] = set()
+
+    def once(refresh: Callable[[Any], None]) -> Callable[[Any], None]:
+        def own(self: Any) -> None:
+            if id(self) not in done:
+                done.add(id(self))
+                refresh(self)
+
+        return own
+
+    with ExitStack() as stack:
+        for owner, refresh in zip(owners, theirs):
+            stack.enter_context(_replaced(owner, "refresh", once(refresh)))
+        yield
 
 
 @contextmanager
 def _whole_only(name: str) -> Iterator[None]:
-    """Numba optimises every function together with all that it calls, and emits machine code for each: half of the
-    time. Here it only optimises the outermost, `name`, and emits nothing."""
+    """Numba optimises every function by itself, then together with all that it calls, and emits machine code for each:
+    half of the time. Here it only optimises the outermost, `name`, and emits nothing."""
     from numba.core import codegen
 
     library, engine = getattr(codegen, "JITCodeLibrary", None), getattr(codegen, "JITCPUCodegen", None)
-    parts = (library, "_optimize_final_module"), (library, "_finalize_final_module"), (engine, "set_env")
+    parts = (
+        (library, "_optimize_functions"),
+        (library, "_optimize_final_module"),
+        (library, "_finalize_final_module"),
+        (engine, "set_env"),
+    )
     theirs = {(owner, method): getattr(owner, method, None) for owner, method in parts}
     if None in theirs.values() or not hasattr(library, "_finalize_dynamic_globals"):
         yield
         return
     optimise: Any = theirs[library, "_optimize_final_module"]
 
+    def lay_out_only(self: Any, module: Any) -> None:
+        module.data_layout = self._codegen._data_layout
+
     def optimise_whole(self: Any) -> None:
-        if name in self.name:
+        if name == self.name:
             optimise(self)
 
     def emit_nothing(self: Any) -> None:
@@ -95,10 +181,7 @@ def _whole_only(name: str) -> Iterator[None]:
     def no_environment(self: Any, env_name: str, env: Any) -> None:
         """It would be written into the machine code."""
 
-    try:
-        for (owner, method), own in zip(parts, (optimise_whole, emit_nothing, no_environment)):
-            setattr(owner, method, own)
+    with ExitStack() as stack:
+        for (owner, method), own in zip(parts, (lay_out_only, optimise_whole, emit_nothing, no_environment)):
+            stack.enter_context(_replaced(owner, method, own))
         yield
-    finally:
-        for (owner, method), original in theirs.items():
-            setattr(owner, method, original)

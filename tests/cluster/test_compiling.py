@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,35 @@ def test_where_numba_has_other_insides_it_compiles_as_it_likes(monkeypatch: pyte
     with quickly("half"):
         assert not vars(Other).get("_finalize_final_module")
         assert "get_call_type" not in vars(BaseFunction)
+
+
+def test_what_only_numba_s_own_way_can_is_compiled_that_way(tmp_path: Path) -> None:
+    def summed(a, b):
+        return sum([n * b for n in range(a)])  # a closure, a list
+
+    source = tmp_path / "source.py"
+    source.write_text("")
+    with pytest.raises(numba.core.errors.NumbaError), quickly("summed"):
+        numba.cfunc("int64(int64, int64)")(summed)
+    assert Compiled("summed", 2, [source], lambda: summed).call(5, 3) == 30
+
+
+@pytest.mark.slow
+def test_every_compiled_function_of_ours_goes_the_quick_way() -> None:
+    """In a new process: what this one has compiled is known to Numba already."""
+    code = (
+        "import sys\n"
+        "from octogym.cluster import compiled\n"
+        "from octogym.sim import entry\n"
+        "from octogym.envs import loops\n"
+        "from octogym.scheduler.octocross import attention, inference\n"
+        "ours = [each for module in (loops, entry, attention, inference) for each in vars(module).values()\n"
+        "        if isinstance(each, compiled.Compiled)]\n"
+        "tries = []\n"
+        "once = compiled.Compiled._in_numba\n"
+        "compiled.Compiled._in_numba = lambda self, python: tries.append(self.name) or once(self, python)\n"
+        "kept = [each._compile() is not None for each in ours]\n"
+        "print(all(kept), tries == [each.name for each in ours], len(ours))\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "True True 11\n"
