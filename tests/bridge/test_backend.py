@@ -54,7 +54,7 @@ def test_an_environment_steps_a_rack_file(rack_file):
             assert all(info["present"] and info["fresh"] for info in infos.values())
             while env.agents:
                 _, rewards, _, _, infos = env.step({agent: [0, 1, 0] for agent in env.agents})
-            assert infos["cam-1/traffic.yolov5n"]["t_s"] == 4 and any(rewards.values())
+            assert infos["cam-1/traffic.yolov5n"]["t_s"] >= 4 and any(rewards.values())
     finally:
         backend.close()
 
