@@ -93,7 +93,10 @@ class BridgeBackend:
             # A decision reaches a device for the window that runs or the next one (docs/protocol.md, section 6).
             raise ValueError(f"options.delay_steps = {self.scenario.options.delay_steps}; allowed: 0, 1")
         self._scale = cluster.period_ns / roster.period_ns
-        self.deployments = _deployments(self.scenario, roster.period_ns)
+        self.deployments = _deployments(roster)
+        #: Whether decisions also set instances that their devices' agents control (roster, `control`): for as long as
+        #: they are valid, then the agents decide again.
+        self.override = False
         self._cutter, self._gatherer = Cutter(self.deployments), Gatherer(cluster, self.deployments)
         sockets = HostSockets(pair, admits, {CONTROL: MAX_CONTROL})
         try:
@@ -175,7 +178,7 @@ class BridgeBackend:
         rows = self._cutter.cut(decision)
         with self._session.machine_now() as (machine, now):
             window = self._window(machine, now)
-            machine.act(now, window, rows)
+            machine.act(now, window, rows, self.override)
             due_ns = machine.collect_at(window)
         windows = window - self._next + 1
         self.tally.steps += 1
@@ -327,9 +330,9 @@ def open_bridge(
     return backend
 
 
-def _deployments(scenario: Scenario, period_ns: int) -> Mapping[str, Deployment]:
-    """Every device's deployment, decided by the host, with windows of their real length."""
-    parts = deployments(scenario, {device.id: "host" for device in scenario.cluster.devices}, {})
+def _deployments(roster: Roster) -> Mapping[str, Deployment]:
+    """Every device's deployment under the control that the roster says, with windows of their real length."""
+    parts = deployments(roster.scenario, {device.id: device.control for device in roster.devices}, {})
     for part in parts.values():
-        part.period_ns = period_ns
+        part.period_ns = roster.period_ns
     return parts

@@ -18,9 +18,16 @@ from octogym.cluster.loading.schema import REQUIRED, SAFE, Key, Named, Table
 from octogym.cluster.scenario import Scenario
 from octogym.cluster.settings import DEADLINE, Settings
 
+HOST_DECIDES, AGENT_DECIDES = "host", "agent"
 DEVICE = {
     "key": Key("string", None, "fingerprint (SHA256:...) that the device's key must have; none: as `keys allow` said"),
     "address": Key("string", None, "where other devices send it their requests, tcp://HOST:PORT"),
+    "control": Key(
+        "string",
+        HOST_DECIDES,
+        "who decides the settings of its instances: the host, or the device's own agent",
+        allowed=(HOST_DECIDES, AGENT_DECIDES),
+    ),
     "safe": Table(SAFE, "settings of its instances when decisions stop coming; default: the scenario's", optional=True),
 }
 ROSTER = {
@@ -39,11 +46,13 @@ ROSTER = {
 
 @dataclass(frozen=True)
 class RosterDevice:
-    """`key`: fingerprint that is asked for, "" for none; `address` "" where no peer needs it."""
+    """`key`: fingerprint that is asked for, "" for none; `address` "" where no peer needs it; `control`: "host", or
+    "agent" where the device's own agent decides settings."""
 
     id: str
     key: str
     address: str
+    control: str = HOST_DECIDES
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ def _device(document: Document, name: str, entry: Mapping[str, Any] | None) -> R
     key = entry["key"] or ""
     if key and not is_fingerprint(key):
         raise document.error(("devices", name, "key"), key, "a fingerprint, SHA256:..., as `octogym keys show` prints")
-    return RosterDevice(name, key, entry["address"] or "")
+    return RosterDevice(name, key, entry["address"] or "", entry["control"])
 
 
 def _next_port(listen: str) -> str:

@@ -41,6 +41,7 @@ def add_parser(commands: Any) -> None:
     up.add_argument(
         "--policy", action="append", default=[], metavar="NAME[:ARG]", help="default static; several run together"
     )
+    up.add_argument("--agents", metavar="NAME[:ARG]", help="this policy on every device decides there, not the host")
     up.add_argument(
         "--fault",
         action="append",
@@ -57,6 +58,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from octogym.rack.onboard import OnboardPolicy
     from octogym.rack.up import simulated_rack  # with the simulator's compiler, which takes a while
 
     scenario = _scenario(options)
@@ -67,11 +69,14 @@ def run(options: argparse.Namespace) -> int:
     made = [make_policy(policy) for policy in policies]
     if faults and options.processes:
         raise UsageError("--fault with --processes: kill or stop a node's process from outside instead")
+    if options.agents is not None:
+        OnboardPolicy(options.agents, scenario.cluster)  # said before any process is started
     if options.seed < 0:
         raise UsageError(f"--seed {options.seed}: expected 0 or more")
     nodes: Any = "processes" if options.processes else "process"
     print(f"{len(devices)} simulated nodes of {scenario.name}, {options.speed:g} times real time", flush=True)
-    with simulated_rack(scenario, options.speed, faults, not options.no_curve, nodes, join_s=30.0) as backend:
+    curve = not options.no_curve
+    with simulated_rack(scenario, options.speed, faults, curve, nodes, 30.0, options.agents) as backend:
         backend.keep_log("simulated")
         with (
             closing(replay.recorded(backend, options.record, policies)) as stepped,

@@ -26,6 +26,7 @@ class SimulatedNodes(NodeLoop):
         period_ns: real length of a window.
         faults: to be staged; their times count from the first episode's start.
         via: device -> another address that leads to the host.
+        agent: policy that decides on devices under control of an agent; None: there is none.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class SimulatedNodes(NodeLoop):
         period_ns: int,
         faults: Sequence[Fault] = (),
         via: Mapping[str, str] | None = None,
+        agent: str | None = None,
     ) -> None:
-        self.world = World(scenario, period_ns)
+        self.world = World(scenario, period_ns, agent)
         self._speed = scenario.cluster.period_ns / period_ns
         self._waiting = sorted(faults, key=lambda fault: fault.at_s)
         self._running: list[Fault] = []

@@ -39,11 +39,12 @@ class NodesProcess:
         pairs: Mapping[str, KeyPair],
         period_ns: int,
         faults: Sequence[Fault] = (),
+        agent: str | None = None,
     ) -> None:
         # Not forked: libzmq's threads and locks do not survive that.
         context = multiprocessing.get_context("spawn")
         self._stop = context.Event()
-        arguments = (scenario, address, host, dict(pairs), period_ns, tuple(faults))
+        arguments = (scenario, address, host, dict(pairs), period_ns, tuple(faults), None, agent)
         self._process = context.Process(target=_serve, args=(self._stop, *arguments), name="octogym-nodes", daemon=True)
 
     def check(self) -> None:
@@ -89,8 +90,9 @@ class NodeProcesses:
         host: bytes | None,
         pairs: Mapping[str, KeyPair],
         period_ns: int,
+        agent: str | None = None,
     ) -> None:
-        self._scenario, self._period_ns = scenario, period_ns
+        self._scenario, self._period_ns, self._agent = scenario, period_ns, agent
         self._devices = {device.id: device for device in scenario.cluster.devices}
         self._host, self._pairs = (address, host), dict(pairs)
         self._context = multiprocessing.get_context("spawn")
@@ -122,7 +124,7 @@ class NodeProcesses:
     def __enter__(self) -> NodeProcesses:
         self._folder = tempfile.TemporaryDirectory(prefix="octogym-")
         self._world = f"ipc://{Path(self._folder.name) / 'world'}"
-        arguments = (self._stop, self._scenario, self._period_ns, self._world)
+        arguments = (self._stop, self._scenario, self._period_ns, self._world, self._agent)
         self._server = self._context.Process(target=_serve_world, args=arguments, name="octogym-world", daemon=True)
         self._server.start()
         for device in self._devices:
@@ -141,9 +143,9 @@ class NodeProcesses:
         self._folder.cleanup()
 
 
-def _serve_world(stop: Any, scenario: Scenario, period_ns: int, address: str) -> None:
+def _serve_world(stop: Any, scenario: Scenario, period_ns: int, address: str, agent: str | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    server = WorldServer(scenario, period_ns, address)
+    server = WorldServer(scenario, period_ns, address, agent)
     try:
         while not stop.is_set():
             server.turn()

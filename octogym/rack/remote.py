@@ -31,7 +31,8 @@ class WorldGone(OctoGymError, RuntimeError):
 
 
 class Call(msgspec.Struct):
-    """`what`: deploy, begin, apply or read. `tables` of the arrays in the second frame (deploy: the deployment)."""
+    """`what`: deploy, begin, apply, onboard or read. `tables` of the arrays in the second frame (deploy: the
+    deployment)."""
 
     what: str
     device: str
@@ -57,9 +58,9 @@ _call, _answer = msgspec.msgpack.Decoder(Call), msgspec.msgpack.Decoder(Answer)
 class WorldServer:
     """Answers nodes about the world; one `SimNode` for each process that asks."""
 
-    def __init__(self, scenario: Scenario, period_ns: int, address: str) -> None:
+    def __init__(self, scenario: Scenario, period_ns: int, address: str, agent: str | None = None) -> None:
         zmq = load_zmq()
-        self.world = World(scenario, period_ns)
+        self.world = World(scenario, period_ns, agent)
         self._nodes: dict[bytes, SimNode] = {}
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
@@ -94,6 +95,8 @@ class WorldServer:
             node.begin(call.episode, call.seed)
         elif call.what == "apply":
             node.apply(DecisionRows(**unpack(call.tables, payload)), call.window)
+        elif call.what == "onboard":
+            node.onboard(call.window, unpack(call.tables, payload)["instances"].astype(bool))
         else:
             rows = node.snapshot(call.window)
             tables, data = pack({"memory": rows.memory, "histograms": rows.histograms})
@@ -134,6 +137,11 @@ class RemoteNode:
     def apply(self, rows: DecisionRows, window: int) -> None:
         tables, data = pack({field.name: getattr(rows, field.name) for field in fields(DecisionRows)})
         self._ask(Call("apply", self.device, window, tables=tables), data)
+
+    def onboard(self, window: int, instances: np.ndarray) -> None:
+        """The agents run beside the world."""
+        tables, data = pack({"instances": instances.astype(np.int8)})
+        self._ask(Call("onboard", self.device, window, tables=tables), data)
 
     def safe(self, instances: np.ndarray) -> None:
         """The simulator lets settings expire by the same rule."""

@@ -10,7 +10,9 @@ from octogym.bridge.protocol.deployment import Deployment
 from octogym.bridge.protocol.errors import DeployError
 from octogym.bridge.protocol.messages import Peer
 from octogym.bridge.protocol.observations import ObsRows
-from octogym.bridge.protocol.rows import COUNTERS, HELD, RESULTS, STATE, DecisionRows
+from octogym.bridge.protocol.rows import COUNTERS, FLAGS, HELD, RESULTS, STATE, DecisionRows
+from octogym.cluster.settings import KEEP
+from octogym.cluster.telemetry import BY_AGENT, BY_HOST
 from octogym.rack.world import World
 
 
@@ -29,6 +31,9 @@ class SimNode:
         self._base: ObsRows | None = None
         # The window whose end `_rows` shows.
         self._shown: int | None = None
+        # What the agents have decided for the window that runs, and whose settings are theirs.
+        self._own: DecisionRows | None = None
+        self._by_agent: np.ndarray | None = None
 
     def deploy(self, deployment: Deployment) -> bool:
         known = [instance.id for instance in self.world.cluster.instances]
@@ -38,7 +43,7 @@ class SimNode:
         if deployment.device != self.device:
             raise DeployError("device", f"a deployment of {deployment.device}; this is {self.device}")
         self._deployment, self._rows, self._base = deployment, ObsRows.zeros(deployment), None
-        self._shown = None
+        self._shown = self._own = self._by_agent = None
         return True
 
     def peers(self, peers: Sequence[Peer]) -> None:
@@ -50,7 +55,7 @@ class SimNode:
     def begin(self, episode: Hashable, seed: int) -> None:
         """The episode that `reset` asked for. Where it runs already this node is new in it, and counts from zero."""
         assert self._deployment is not None
-        self.asked = self._shown = None
+        self.asked = self._shown = self._own = self._by_agent = None
         self.world.reset(episode, seed)
         base = ObsRows.zeros(self._deployment)
         self.world.read(self._deployment, base)
@@ -66,7 +71,20 @@ class SimNode:
 
     def apply(self, rows: DecisionRows, window: int) -> None:
         assert self._deployment is not None
+        if self._own is not None and self._by_agent is not None:
+            self._by_agent &= ~rows.stated()
+            rows = rows.copy()
+            for given, own in ((rows.settings, self._own.settings), (rows.timeout_ns, self._own.timeout_ns)):
+                np.copyto(given, own, where=given == KEEP)
         self.world.apply(self._deployment, rows)
+
+    def onboard(self, window: int, instances: np.ndarray) -> None:
+        assert self._deployment is not None
+        self._own, self._by_agent = self.world.onboard(self._deployment), instances.copy()
+        if self._own is not None:
+            self._own.settings[:, ~instances] = KEEP
+            self._own.timeout_ns[~instances] = KEEP
+            self.world.propose(self._deployment, self._own)
 
     def safe(self, instances: np.ndarray) -> None:
         """The simulator lets settings expire by the same rule."""
@@ -91,4 +109,7 @@ class SimNode:
             if self._base is not None:
                 rows.counted -= self._base.counted
                 rows.histograms -= self._base.histograms
+            if self._own is not None and self._by_agent is not None:
+                set_by = rows.flags[FLAGS.index("set_by")]
+                set_by[self._by_agent & (set_by == BY_HOST)] = BY_AGENT
         return rows

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from octogym.bridge.backend import BridgeBackend
 from octogym.bridge.keys import Fixed, new_pair
-from octogym.bridge.roster import Roster, RosterDevice
+from octogym.bridge.roster import AGENT_DECIDES, HOST_DECIDES, Roster, RosterDevice
 from octogym.cluster.scenario import Scenario
 from octogym.rack.faults import Fault
 from octogym.rack.nodes import SimulatedNodes
@@ -23,8 +23,10 @@ LOCAL = "tcp://127.0.0.1:*"
 _GRACE = 4
 
 
-def local_roster(scenario: Scenario, speed: float = 1.0, curve: bool = True, elastic: bool = False) -> Roster:
-    """A roster of all of a scenario's devices on this machine.
+def local_roster(
+    scenario: Scenario, speed: float = 1.0, curve: bool = True, elastic: bool = False, control: str = HOST_DECIDES
+) -> Roster:
+    """A roster of all of a scenario's devices on this machine. `control`: "host" or "agent", of all of them.
 
     Raises:
         RackError: a speed at which a window would be shorter than 5 ms.
@@ -33,7 +35,7 @@ def local_roster(scenario: Scenario, speed: float = 1.0, curve: bool = True, ela
     if period_ns < 5_000_000:
         most = scenario.cluster.period_ns / 5_000_000
         raise RackError(f"speed = {speed:g}; allowed: above 0, up to {most:g} (windows of 5 ms)")
-    devices = tuple(RosterDevice(device.id, "", "") for device in scenario.cluster.devices)
+    devices = tuple(RosterDevice(device.id, "", "", control) for device in scenario.cluster.devices)
     grace_ns = period_ns // _GRACE
     return Roster(scenario.name, scenario, devices, LOCAL, curve, None, "", period_ns, grace_ns, elastic, LOCAL)
 
@@ -46,6 +48,7 @@ def simulated_rack(
     curve: bool = True,
     nodes: Nodes = "thread",
     join_s: float = 10.0,
+    agent: str | None = None,
 ) -> Iterator[BridgeBackend]:
     """A rack on this machine: nodes behind real sockets, with keys made for it.
 
@@ -57,19 +60,20 @@ def simulated_rack(
         nodes: all in a thread of this process, all in a process of their own ("process"), or in one each
             ("processes").
         join_s: how long the first reset waits for the nodes.
+        agent: policy that runs on every device and decides there, whatever the host says; None: the host decides.
 
     Raises:
         RackError: a bad speed, or the nodes have failed.
     """
     if faults and nodes == "processes":
         raise RackError("faults are staged among nodes of one process; a process of its own is killed from outside")
-    roster = local_roster(scenario, speed, curve)
+    roster = local_roster(scenario, speed, curve, control=HOST_DECIDES if agent is None else AGENT_DECIDES)
     host, pairs = new_pair(), {device.id: new_pair() for device in scenario.cluster.devices}
     admits = Fixed({pair.public: device for device, pair in pairs.items()})
     backend = BridgeBackend(roster, host if curve else None, admits, join_s=join_s)
     arguments = (scenario, backend.address, host.public if curve else None, pairs, roster.period_ns)
     try:
-        with _RUNNERS[nodes](*arguments, *([faults] if faults else [])) as running:
+        with _RUNNERS[nodes](*arguments, **({"faults": faults} if faults else {}), agent=agent) as running:
             try:
                 yield backend
             except Exception as error:
@@ -84,8 +88,8 @@ def simulated_rack(
 class NodesThread:
     """A thread that runs `SimulatedNodes` while the context lasts. Arguments are theirs."""
 
-    def __init__(self, *arguments: Any) -> None:
-        self._nodes = SimulatedNodes(*arguments)
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        self._nodes = SimulatedNodes(*arguments, **more)
         self._problem: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="octogym-nodes", daemon=True)
 

@@ -24,7 +24,9 @@ from octogym.bridge.protocol.rows import (
 )
 from octogym.cluster.decision import Decision
 from octogym.cluster.scenario import Scenario
+from octogym.cluster.settings import KEEP
 from octogym.cluster.telemetry import BINS
+from octogym.rack.onboard import OnboardPolicy
 from octogym.sim import SimBackend
 
 
@@ -57,9 +59,10 @@ class World:
     Args:
         scenario: what is simulated.
         period_ns: real length of a window; the scenario's own if None.
+        agent: policy that decides on devices under control of an agent; None: there is none.
     """
 
-    def __init__(self, scenario: Scenario, period_ns: int | None = None) -> None:
+    def __init__(self, scenario: Scenario, period_ns: int | None = None, agent: str | None = None) -> None:
         self.scenario, self.cluster = scenario, scenario.cluster
         self._period_ns = scenario.cluster.period_ns if period_ns is None else period_ns
         self._ended_ns = 0
@@ -70,6 +73,7 @@ class World:
         # It is the host that delays decisions (`delay_steps`); a device applies what it is told.
         self._backend = SimBackend(replace(scenario, options=replace(scenario.options, delay_steps=0)))
         self._decision = Decision.keep(cluster)
+        self._agent = None if agent is None else OnboardPolicy(agent, cluster)
         self._episode: Hashable = None
         # The simulator is compiled now, not in the first window.
         self._backend.reset(0)
@@ -78,6 +82,8 @@ class World:
 
     def _begin(self, seed: int) -> None:
         self._telemetry = self._backend.reset(seed)
+        if self._agent is not None:
+            self._agent.reset(seed)
         self._told: set[str] = set()
         # Counted on by every window that is simulated, also by that which runs.
         self._histograms = np.zeros((2, self.cluster.S, BINS), np.uint32)
@@ -92,6 +98,24 @@ class World:
         self._episode, self.window = episode, -1
         self._decision = Decision.keep(self.cluster)
         self._begin(seed)
+
+    def onboard(self, deployment: Deployment) -> DecisionRows | None:
+        """What a device's agents decide for the window that runs; None without any."""
+        if self._agent is None or self.window < 0:
+            return None
+        decision, s = self._agent.decide(self.window, self._telemetry), self._places_of(deployment).instances
+        rows = DecisionRows.keep(deployment)
+        for name, row in zip(SETTINGS[1:], rows.settings[1:], strict=True):
+            row[:] = getattr(decision, name)[0, s]
+        rows.timeout_ns[:] = decision.timeout_ns[0, s]
+        return rows
+
+    def propose(self, deployment: Deployment, rows: DecisionRows) -> None:
+        """Set what a device's agents decide for the window that runs, and nothing else; the host's word is awaited."""
+        _, s, _, _ = self._places_of(deployment)
+        for name, row in (*zip(SETTINGS, rows.settings, strict=True), ("timeout_ns", rows.timeout_ns)):
+            there = getattr(self._decision, name)
+            there[0, s] = np.where(row == KEEP, there[0, s], row)
 
     def apply(self, deployment: Deployment, rows: DecisionRows) -> None:
         """Set a device's decision for the window that runs."""

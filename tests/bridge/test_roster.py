@@ -51,10 +51,12 @@ def test_what_a_roster_says_of_devices(tmp_path):
         key = "{FINGERPRINT}"
         address = "tcp://10.0.0.4:5770"
         safe = {{ batch = 2, timeout_ms = "deadline" }}
+        control = "agent"
         """,
     )
     device = next(device for device in found.devices if device.id == "cam-1")
     assert (device.key, device.address) == (FINGERPRINT, "tcp://10.0.0.4:5770")
+    assert [device.control for device in found.devices] == ["agent", "host", "host"]
     assert (found.period_ns, found.grace_ns) == (250_000_000, 20_000_000)
     plain = load_scenario("traffic-2").cluster
     for instance, before in zip(found.scenario.cluster.instances, plain.instances, strict=True):
@@ -77,6 +79,7 @@ def test_what_a_roster_says_of_devices(tmp_path):
         ("grace_ms = 2000", r"rack.toml: grace_ms = 2000.*at most the window, 1000 ms"),
         ("[devices.cam-9]", r"rack.toml: devices.cam-9 = .*one of cam-1, cam-2, server"),
         ('[devices.cam-1]\nkey = "abc"', r"rack.toml: devices.cam-1.key = 'abc'.*SHA256"),
+        ('[devices.cam-1]\ncontrol = "me"', r"rack.toml: devices.cam-1.control = 'me': .*one of 'host', 'agent'"),
         ('[devices.cam-1]\naddress = "there"', r"rack.toml: devices.cam-1.address = 'there'"),
         ("[devices.cam-1.safe]\nbatch = 999", r"rack.toml: devices.cam-1.safe.batch = 999: .*at most"),
         ("[devices.cam-1]\npasword = 1", r"rack.toml: devices.cam-1.pasword = 1: .*no such key here"),

@@ -51,11 +51,11 @@ class Watch:
         return self.until(lambda facts: all(f.fresh for f in facts.values()), "all devices heard")
 
 
-def undisturbed(scenario, speed, play):
+def undisturbed(scenario, speed, play, **settings):
     """What `play` makes of a simulated rack on which nothing was late: a report that comes late on a busy machine is
     another observation, and the rack is tried again."""
     for _ in range(5):
-        with simulated_rack(scenario, speed, join_s=PATIENCE_S) as rack:
+        with simulated_rack(scenario, speed, join_s=PATIENCE_S, **settings) as rack:
             found = play(rack)
             if not rack.tally.late_steps and not rack.tally.faults:
                 return found

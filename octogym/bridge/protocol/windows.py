@@ -50,6 +50,10 @@ class NodeHost(Protocol):
     def snapshot(self, window: int) -> ObsRows:
         """Everything as it stands now, at the end of `window`. The caller keeps no reference."""
 
+    def onboard(self, window: int, instances: np.ndarray) -> None:
+        """`window` begins: the onboard agents of `instances` bool [S] decide. Called where instances are under control
+        of an agent, whether or not there is a host; without one the count goes on from its last window."""
+
 
 class _Held(NamedTuple):
     act: m.Act
@@ -78,14 +82,21 @@ class Windows:
         self._reader, self._layout = DecisionReader(deployment), ObsLayout(deployment)
         self._bins = HistogramSender(self._layout.histogram_size)
         self._agents = np.array([spec.control == "agent" for spec in deployment.instances], bool)
+        # Those of the agents' that the host has overridden, until what it said expires.
+        self._overridden = np.zeros(len(self._agents), bool)
         self._validity = Validity(deployment)
         self._fresh = False
+        self.clock: Optional[WindowClock] = None
+        #: Counts windows for the agents while no host does.
+        self._alone: Optional[WindowClock] = None
         self.begin(0, 0)
 
     def begin(self, session: int, epoch: int) -> None:
         """A new epoch: no window is counted until `start`. What is in force stays, and so does its validity."""
         self._session, self._epoch = session, epoch
-        self.clock: Optional[WindowClock] = None
+        if self._agents.any():
+            self._alone = self.clock or self._alone
+        self.clock = None
         self._held: Optional[_Held] = None
         self._observed_ns: Optional[int] = None
         self._act_seq, self._act_code = 0, ("", "")
@@ -98,11 +109,12 @@ class Windows:
         """The device has begun to count from zero, with its initial settings."""
         self._validity.begin(now)
         self._fresh, self._ready = True, None
+        self._overridden[:] = False
 
     def start(self, window: int, begins_ns: int) -> None:
         """`window` begins at `begins_ns`. A later call replaces an earlier one."""
         self.clock, self._ready = WindowClock(window, begins_ns, self._deployment.period_ns), None
-        self._observed_ns = None
+        self._observed_ns = self._alone = None
         if self._fresh:
             # The initial settings count as stated in the window before.
             self._validity.begin(begins_ns - self._deployment.period_ns)
@@ -111,29 +123,35 @@ class Windows:
     def fall(self) -> None:
         """No host any more: safe settings and local shares at once."""
         self._validity.forget()
+        self._overridden[:] = False
         self._node.safe(np.ones(len(self._deployment.instances), bool))
         self._node.local(np.ones(len(self._deployment.routes), bool))
 
     @property
     def next_ns(self) -> int:
         """When `advance` is due."""
-        due = self._validity.next_ns
-        return due if self.clock is None else min(due, self.clock.tick_ns)
+        clock, due = self.clock or self._alone, self._validity.next_ns
+        return due if clock is None else min(due, clock.tick_ns)
 
     def advance(self, now: int) -> None:
         """Count the windows that have ended; let expire what has expired."""
         clock = self.clock
-        if clock is not None:
-            ended = clock.advance(now)
-            if ended:
-                self._observe(now, clock.window - 1, ended)
-                self._unhold(clock)
+        ended = 0 if clock is None else clock.advance(now)
+        if clock is not None and ended:
+            self._observe(now, clock.window - 1, ended)
         if now >= self._validity.next_ns:
             instances, routes = self._validity.end(now)
+            self._overridden &= ~instances
             if instances.any():
                 self._node.safe(instances)
             if routes.any():
                 self._node.local(routes)
+        if self._agents.any():
+            own = clock or self._alone
+            if own is not None and (ended or (clock is None and own.advance(now))):
+                self._node.onboard(own.window, self._agents & ~self._overridden)
+        if clock is not None and ended:
+            self._unhold(clock)
 
     @property
     def preparable(self) -> bool:
@@ -226,7 +244,9 @@ class Windows:
 
     def _apply(self, held: _Held, clock: WindowClock) -> None:
         rows = held.rows
-        if self._agents.any() and not held.act.override:
+        if held.act.override:
+            self._overridden |= self._agents & rows.stated()
+        elif self._agents.any():
             rows = rows.copy()
             rows.settings[1:, self._agents] = KEEP
             rows.timeout_ns[self._agents] = KEEP

@@ -143,6 +143,9 @@ class Device:
                 raise Violation(f"{self._device} applied a decision for window {window} {clock - end} ns after its end")
         self.set_ns = now
 
+    def onboard(self, window: int, instances: np.ndarray) -> None:
+        raise Violation(f"{self._device} has no agents")
+
     def safe(self, instances: np.ndarray) -> None:
         self.set_ns = None
         self._truth.counts["safe"] += 1

@@ -11,6 +11,7 @@ class Board:
 
     def __init__(self, done=True, error=None):
         self.log, self._done, self._error = [], done, error
+        self.agents = []  # calls of `onboard`
         self.bump = 1
         self.deployment = self.rows = None
 
@@ -30,6 +31,9 @@ class Board:
 
     def apply(self, rows, window):
         self.log.append(("apply", window, rows.copy()))
+
+    def onboard(self, window, instances):
+        self.agents.append((window, instances.tolist()))
 
     def safe(self, instances):
         self.log.append(("safe", instances.tolist()))

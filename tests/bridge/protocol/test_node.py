@@ -68,11 +68,47 @@ def test_an_instance_of_its_onboard_agent_is_left_alone_without_override():
     first = pair.start()
     rows = pair.decision("a", share_milli=[500, 500])
     pair.step(first, {"a": rows})
-    applied = pair.boards["a"].log[-1][2]
+    applied = next(entry for entry in reversed(pair.boards["a"].log) if entry[0] == "apply")[2]
     assert (applied.settings[1:] == -1).all() and (applied.timeout_ns == -1).all()
     assert applied.share_milli.tolist() == [500, 500]
     pair.step(first + 1, {"a": rows}, override=True)
     assert pair.boards["a"].log[-1][2].settings.tolist() == rows.settings.tolist()
+
+
+def test_an_onboard_agent_decides_in_every_window_unless_the_host_overrides_it():
+    pair = Pair(names=("a",), control="agent")
+    first, board = pair.start(), pair.boards["a"]
+    for k in range(9):
+        pair.step(first + k, {"a": pair.decision("a")}, override=k == 2)
+    # What the host says in the third window holds for that and three more.
+    assert board.agents == [(first + k, [k not in (3, 4, 5)]) for k in range(10)]
+    assert [entry for entry in board.log if entry[0] == "safe"][-1] == ("safe", [True])
+
+
+def test_an_onboard_agent_goes_on_without_a_host():
+    pair = Pair(names=("a",), control="agent")
+    first, board = pair.start(), pair.boards["a"]
+    pair.step(first, {"a": pair.decision("a")})
+    pair.drop = lambda up, name, frames: True  # as if the host had died
+    pair.run(5)
+    assert [window for window, _ in board.agents] == list(range(first, first + 7))
+    pair.drop = lambda up, name, frames: False
+    pair.step(first + 7, {"a": pair.decision("a")})
+    before = len(board.agents)
+    pair.host.bye(pair.t, "ends")
+    pair.exchange()
+    now, node = pair.t, pair.nodes["a"]
+    while now <= pair.t + 6 * SECOND:  # nobody answers any more
+        node.tick(now)
+        node.outbox()
+        now = node.deadline_ns()
+    assert pair.nodes["a"].state == "greeting"
+    assert [of for _, of in board.agents[before:]] == [[True]] * 6
+
+
+def test_without_agents_nobody_decides_on_board(running):
+    running.step(running.first + 1)
+    assert running.boards["a"].agents == []
 
 
 def test_a_process_that_stood_still_applies_nothing_that_is_over_and_tells_how_long_it_slept(running):
