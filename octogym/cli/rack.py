@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from octogym.bridge.backend import BridgeBackend
-from octogym.cli import rack_watch, replay
+from octogym.cli import rack_nodes, rack_watch, replay
 from octogym.cli.choose import UsageError, windows_of
 from octogym.cli.progress import Bar
 from octogym.cluster.registry import load_scenario, make_policy
@@ -53,6 +53,7 @@ def add_parser(commands: Any) -> None:
     up.add_argument("--processes", action="store_true", help="a process per node, to be killed from outside")
     up.add_argument("--record", type=Path, metavar="FILE", help="record the run in a new FILE.parquet")
     up.set_defaults(run=run)
+    rack_nodes.add_parser(actions)
     rack_watch.add_parsers(actions)
     replay.add_parser(actions)
 
