@@ -50,9 +50,11 @@ class Gatherer:
         self._memory = np.zeros(ends[-1], np.uint8)
         self._index(layouts, ends, places)
         self._device_of = np.array([instance.device for instance in cluster.instances], np.intp)
-        # Where each row of a device's histograms begins among the telemetry's: the receiver's, then the leaves'.
+        # All devices' histograms stand in one row too: where a device's begin (bins), and where each of their rows, the
+        # receiver's and then the leaves' of each device, begins among the telemetry's.
         mine = [places.instances[span] for span, _, _ in places.spans]
-        self._bin_rows = [np.concatenate([s, cluster.S + s]) * BINS for s in mine]
+        self._first_bin = (2 * BINS * np.cumsum([0, *map(len, mine)])).tolist()
+        self._bin_rows = np.concatenate([np.concatenate([s, cluster.S + s]) for s in mine]) * BINS
         self._allocate()
         self.begin()
 
@@ -146,7 +148,7 @@ class Gatherer:
         for field in fields(Telemetry):
             getattr(self.telemetry, field.name)[...] = 0
         self._shown: np.ndarray = np.zeros(0, np.intp)
-        self._news: list[tuple[np.ndarray, np.ndarray]] = []
+        self._news: list[tuple[int, np.ndarray, np.ndarray]] = []
         self._later: dict[int, list[np.ndarray]] = {}
         given = [instance.initial for instance in cluster.instances]
         initial = np.array([[s.pack, s.batch, s.pre, s.post, s.pre, s.post] for s in given], np.int32).T
@@ -154,8 +156,7 @@ class Gatherer:
         memory.view(np.int64)[self._at["state"][STATE.index("timeout_ns")]] = [s.timeout_ns for s in given]
         memory.view(np.int8)[self._at["flags"][0]] = [instance.active for instance in cluster.instances]
         memory.view(np.uint16)[self._at["share_milli"]] = [route.share_milli for route in cluster.routes]
-        self._present, self._fresh = np.zeros(cluster.D, np.int8), np.zeros(cluster.D, np.int8)
-        self._age_ns = np.zeros(cluster.D, np.int64)
+        self._present, self._fresh, self._age_ns = [0] * cluster.D, [0] * cluster.D, [0] * cluster.D
         self._show()
         return self.telemetry
 
@@ -189,8 +190,7 @@ class Gatherer:
         if device in self._later:
             bins = np.unique(np.concatenate([bins, *self._later.pop(device)]))
         if len(bins):
-            row, place = np.divmod(bins, BINS)
-            self._news.append((self._bin_rows[device][row] + place, rows.histograms.reshape(-1)[bins]))
+            self._news.append((self._first_bin[device], bins, rows.histograms.reshape(-1)[bins]))
 
     def sums(self) -> Telemetry:
         """The telemetry, after all reports of a step."""
@@ -214,14 +214,16 @@ class Gatherer:
         for memory, index, block in self._takes:
             memory.take(index, out=block, mode="clip")
         t.present[0] = self._present
-        self._fresh.take(self._device_of, out=t.valid[0], mode="clip")
-        self._age_ns.take(self._device_of, out=t.age_ns[0], mode="clip")
+        np.array(self._fresh, np.int8).take(self._device_of, out=t.valid[0], mode="clip")
+        np.array(self._age_ns, np.int64).take(self._device_of, out=t.age_ns[0], mode="clip")
 
     def _count_bins(self) -> None:
         flat, before = self._bins.reshape(-1), self._bins_before
         flat[self._shown] = 0
         if self._news:
-            at, count = (np.concatenate(parts) for parts in zip(*self._news, strict=True))
+            first, bins, counts = zip(*self._news, strict=True)
+            row, place = np.divmod(np.concatenate(bins) + np.repeat(first, list(map(len, bins))), BINS)
+            at, count = self._bin_rows[row] + place, np.concatenate(counts)
             flat[at] = count - before[at]
             before[at] = count
             self._shown = at

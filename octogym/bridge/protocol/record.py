@@ -160,28 +160,30 @@ class Record:
         fault, text = self._fault(present, stale)
         late, self.late = self.late, 0
         act = self.answers.pop(window, f.UNSENT)
-        for old in [w for w in self.answers if w <= window]:
-            del self.answers[old]
+        if self.answers:
+            for old in [w for w in self.answers if w <= window]:
+                del self.answers[old]
         if self.running:
             self.fault, self.text = "", ""
+        # In the order of its fields: this is done for every device in every window.
         return f.NodeFacts(
-            device=self.device,
-            present=present,
-            fresh=fresh,
-            age_ns=-1 if used is None else max(0, now - grid.end(used.window)),
-            missed=missed,
-            late=late,
-            fault=fault,
-            text=text,
-            act=act,
-            acted_window=-1 if used is None else used.acted_window,
-            safe_active=used is not None and used.safe,
-            link_down=self.link_down,
-            stale=stale,
-            window_ns=covered,
-            windows=windows,
-            rows=None if used is None else rows,
-            bins=bins,
+            self.device,
+            present,
+            fresh,
+            -1 if used is None else max(0, now - grid.end(used.window)),
+            missed,
+            late,
+            fault,
+            text,
+            act,
+            -1 if used is None else used.acted_window,
+            used is not None and used.safe,
+            self.link_down,
+            stale,
+            covered,
+            windows,
+            None if used is None else rows,
+            bins,
         )
 
     def told(self, window: int) -> bool:
