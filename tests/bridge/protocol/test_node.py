@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from octogym.bridge.protocol import DecisionRows
+from octogym.bridge.protocol import DecisionRows, ObsRows
 from octogym.bridge.protocol import messages as m
 from octogym.bridge.protocol.codec import encode
 from octogym.bridge.protocol.tables import encode_tables, pack
@@ -240,3 +240,50 @@ def test_the_outbox_of_an_owner_that_never_sends_stays_small():
     for _ in range(2000):
         node.tick(node.deadline_ns())
     assert len(node.outbox()) <= 256
+
+
+def _next_obs(pair, node):
+    """The observation at the next tick, its rows and its bins."""
+    node.outbox()
+    pair.t = node.deadline_ns()
+    node.tick(pair.t)
+    header, payload = next(frames for _, frames in node.outbox() if b"\xa3obs" in frames[0])
+    obs, rows = msgspec.msgpack.decode(header, type=m.Obs), ObsRows.zeros(pair.boards["a"].deployment)
+    found = rows.layout.read(obs.tables, payload)
+    rows.memory[:] = found.fixed
+    return obs, rows, dict(zip(found.bins.tolist(), found.counts.tolist(), strict=True))
+
+
+def test_an_observation_that_was_prepared_is_the_one_that_would_have_been_sent(running):
+    board, node = running.boards["a"], running.nodes["a"]
+    board.bump = 0
+    board.rows.counters[:], board.rows.histograms[0, 0, 5], board.rows.flags[1] = 9, 3, 2
+    assert not node.preparable
+    running.run(0.2)  # the host has named this window
+    assert node.preparable
+    node.prepare(board.rows)
+    assert not node.preparable
+    board.rows.counters[:] = 10  # against the rule: it shows that the frame was ready
+    obs, rows, bins = _next_obs(running, node)
+    assert obs.safe and obs.window == node.window - 1 and (rows.counters == 9).all() and bins[5] == 3
+    # The next one is not prepared before the host has named its window.
+    assert not node.preparable
+    node.prepare(board.rows)
+    board.rows.counters[:] = 11
+    assert (_next_obs(running, node)[1].counters == 11).all()
+
+
+def test_what_was_prepared_is_not_sent_for_other_rows_or_after_another_start(running):
+    board, node = running.boards["a"], running.nodes["a"]
+    running.run(0.2)
+    board.bump, board.rows.counters[:] = 0, 4
+    node.prepare(board.rows.copy())  # not what `snapshot` returns
+    board.rows.counters[:] = 5
+    assert (_next_obs(running, node)[1].counters == 5).all()
+    node.receive(running.t, b"", encode(m.Ping(77, node.epoch, running.t, node.window)))
+    node.prepare(board.rows)
+    assert not node.preparable
+    board.rows.counters[:] = 6
+    node.receive(running.t, b"", encode(m.Start(77, node.epoch, 1000, node.window + 3, SECOND)))
+    obs, rows, _ = _next_obs(running, node)
+    assert (rows.counters == 6).all() and obs.windows == 0
