@@ -77,7 +77,9 @@ slow: $(VENV)/.stamp-dev
 	$(BIN)/python benchmarks/fcpo/summary.py; \
 	for name in $(OCTOCROSS); do \
 	    $(BIN)/python benchmarks/octocross/$$name.py --json benchmarks/octocross/results/$$name.json || status=1; done; \
-	$(BIN)/python benchmarks/octocross/summary.py; exit $$status
+	$(BIN)/python benchmarks/octocross/summary.py; \
+	$(BIN)/python benchmarks/bridge/overhead.py --memory 10000 --json benchmarks/bridge/results/overhead.json \
+	    --markdown benchmarks/bridge/results/README.md || status=1; exit $$status
 
 # The oldest Gymnasium and PettingZoo that pyproject.toml admits, without torch.
 $(LOWEST)/.stamp: $(PINNED)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,10 @@ import numpy as np
 from octogym.bridge.gather import Gatherer
 from octogym.bridge.keys import Admission, KeyRing
 from octogym.bridge.logbook import Logbook
+from octogym.bridge.pace import Pace
 from octogym.bridge.protocol.codec import MAX_CONTROL
 from octogym.bridge.protocol.deployment import Deployment, deployments
-from octogym.bridge.protocol.facts import BYE, JOINING, STALE, NodeFacts
+from octogym.bridge.protocol.facts import STALE, NodeFacts
 from octogym.bridge.protocol.host import HostMachine
 from octogym.bridge.protocol.keyfile import KeyPair
 from octogym.bridge.protocol.messages import Peer
@@ -25,6 +24,7 @@ from octogym.bridge.roster import Roster, read_roster
 from octogym.bridge.scatter import Cutter
 from octogym.bridge.session import CONTROL, Admits, HostSession
 from octogym.bridge.sockets import HostSockets
+from octogym.bridge.tally import Tally
 from octogym.bridge.weights import WeightsSession
 from octogym.cluster.decision import Decision
 from octogym.cluster.errors import OctoGymError
@@ -40,27 +40,13 @@ class BridgeError(OctoGymError, RuntimeError):
     """The rack cannot do what was asked; the message says why."""
 
 
-@dataclass
-class Tally:
-    """What has happened since the backend was opened.
-
-    `steps`: calls of step(). `late_steps`: those that came when their window was over. `skipped`: windows that passed
-    without a decision of ours because of that. `faults`: how often a device fell into each fault; leaving on purpose
-    and joining are none.
-    """
-
-    steps: int = 0
-    late_steps: int = 0
-    skipped: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-
-
 class BridgeBackend:
     """Steps a rack window by window on the fixed grid of this machine's clock.
 
     `step` sends the decision for the window that runs, waits for its end and returns what the devices have said of it
-    by then: at the latest `grace_ns` after the end, whatever becomes of any device. Where a device has said nothing its
-    rows stand still with `valid` 0; `facts` says what is known of it. One environment; real time, so nothing repeats.
+    by then: at the latest `grace_ns` after the end, whatever becomes of any device, and at about the same time in each
+    window (`octogym.bridge.pace`). Where a device has said nothing its rows stand still with `valid` 0; `facts` says
+    what is known of it. One environment; real time, so nothing repeats.
 
     Args:
         roster: the rack.
@@ -120,6 +106,7 @@ class BridgeBackend:
         self._seed, self._first, self._next = -1, -1, -1
         self._pending: Decision | None = None
         self.tally = Tally()
+        self._pace = Pace(grace_ns // 2)
         #: What is known of each device since the last step or reset.
         self.facts: dict[str, NodeFacts] = {}
 
@@ -181,9 +168,7 @@ class BridgeBackend:
             machine.act(now, window, rows, self.override)
             due_ns = machine.collect_at(window)
         windows = window - self._next + 1
-        self.tally.steps += 1
-        self.tally.late_steps += windows > 1
-        self.tally.skipped += windows - 1
+        self.tally.step(windows)
         return self._collect(window, due_ns, windows)
 
     def close(self) -> None:
@@ -254,12 +239,11 @@ class BridgeBackend:
             for d, device in enumerate(self.cluster.devices):
                 self._gather(d, self.facts[device.id])
             telemetry = self._gatherer.sums()
-        for device_id, facts in self.facts.items():
-            if facts.fault in (BYE, JOINING):
-                continue
-            if facts.fault and (device_id not in before or before[device_id].fault != facts.fault):
-                self.tally.faults[facts.fault] += 1
+            tick_ns = machine.tick_ns(window)
+        self.tally.see(before, self.facts)
         self._next = window + 1
+        if windows:
+            time.sleep(self._pace.hold(time.monotonic_ns() - tick_ns) / 1e9)
         return telemetry
 
     def _gather(self, device: int, facts: NodeFacts) -> None:

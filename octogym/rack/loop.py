@@ -202,7 +202,8 @@ class NodeLoop:
         self._due[device] = session.deadline_ns()
         if node.asked is not None:
             node.begin((session.machine.session, session.machine.episode), node.asked)
-        if session.machine.preparable:
+        windows = session.machine.windows
+        if windows is not None and windows.preparable:
             self._unprepared.add(device)
             self._preparing = True
 
@@ -213,8 +214,8 @@ class NodeLoop:
         self._preparing = rows is not None
         if rows is not None:
             self._unprepared.discard(device)
-            if session is not None:
-                session.machine.prepare(rows)
+            if session is not None and session.machine.windows is not None:
+                session.machine.windows.prepare(rows)
 
     def _follow(self) -> None:
         """A device that the scenario takes away takes its link along."""

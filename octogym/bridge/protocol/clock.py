@@ -12,6 +12,8 @@ from operator import attrgetter
 from typing import Deque, NamedTuple, Optional
 
 MS = 1_000_000
+#: A time that does not come.
+NEVER = 2**62
 #: Most that a node's windows are moved per window: this, or this share of a period if that is more.
 SLEW_NS, SLEW_SHARE = MS, 64
 #: Of a period: a node whose windows are further from the host's grid than this is started anew.

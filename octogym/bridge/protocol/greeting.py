@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from typing import Dict, Optional, Sequence, Tuple
 
 from octogym.bridge.protocol import messages as m
-from octogym.bridge.protocol.clock import MS
+from octogym.bridge.protocol.clock import MS, NEVER
 
 #: Pause before the second Hello, the longest between two, and that after a Reject.
 HELLO_NS, HELLO_MOST_NS, REJECTED_NS = 200 * MS, 2_000 * MS, 10_000 * MS
 #: Windows without a word from the host after which a node greets anew.
 SILENT_WINDOWS = 3
-_NEVER = 2**62
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Greeting:
 
     def stop(self) -> None:
         """Look for no host any more."""
-        self.active, self._at = True, _NEVER
+        self.active, self._at = True, NEVER
 
     def rejected(self, now: int) -> None:
         self._at = now + REJECTED_NS

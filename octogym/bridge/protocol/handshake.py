@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from octogym.bridge.protocol import facts as f
 from octogym.bridge.protocol import messages as m
-from octogym.bridge.protocol.clock import MS, WindowGrid
+from octogym.bridge.protocol.clock import MS, NEVER, WindowGrid
 from octogym.bridge.protocol.codec import Frames, encode
 from octogym.bridge.protocol.errors import ProtocolError
 from octogym.bridge.protocol.record import Command, Record
@@ -21,7 +21,6 @@ RESEND_NS, RESEND_MOST_NS = 100 * MS, 2_000 * MS
 RETRY_NS = 5_000 * MS
 #: Starts tried for an answer that is fast enough to fix the phase well.
 START_TRIES = 4
-NEVER = 2**62
 
 Post = Callable[[Record, Frames], None]
 

@@ -10,18 +10,18 @@ from collections import deque
 from typing import Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from octogym.bridge.protocol import messages as m
+from octogym.bridge.protocol.acts import Acts
 from octogym.bridge.protocol.beat import Beat
-from octogym.bridge.protocol.clock import MS, PHASE_SHARE, Steady, WindowGrid
+from octogym.bridge.protocol.clock import MS, NEVER, PHASE_SHARE, Steady, WindowGrid
 from octogym.bridge.protocol.codec import Frames, encode
 from octogym.bridge.protocol.deployment import Deployment
 from octogym.bridge.protocol.errors import ProtocolError
 from octogym.bridge.protocol.facts import Event, NodeFacts, NodeStatus
-from octogym.bridge.protocol.handshake import NEVER, Handshake
+from octogym.bridge.protocol.handshake import Handshake
 from octogym.bridge.protocol.inbox import Inbox
 from octogym.bridge.protocol.limits import Gate, Rates
 from octogym.bridge.protocol.record import Contract, Record
 from octogym.bridge.protocol.rows import DecisionRows
-from octogym.bridge.protocol.tables import encode_tables, pack
 from octogym.bridge.protocol.weights import HostWeights
 
 
@@ -72,6 +72,7 @@ class HostMachine:
         self._closed = False
         # Who was found last not to have told; asked first, as this is asked for every message.
         self._waited: Optional[Record] = None
+        self._acts = Acts(session, period_ns, self._post)
         self._inbox = Inbox(session, self._grid, versions, self._handshake, self._post, self._log, model_port)
         #: Weights travel on a socket of their own.
         self.weights = HostWeights(session, self._keys)
@@ -172,16 +173,7 @@ class HostMachine:
             record = self._records[device]
             if window < current or not record.running or record.link_down or record.first_window > window:
                 continue
-            if window in record.answers:
-                raise ValueError(f"device {device!r}: window {window} has its decision already")
-            record.seq += 1
-            names = ("settings", "timeout_ns", "share_milli")
-            tables, payload = pack({name: getattr(decision, name) for name in names})
-            act = m.Act(self.session, record.epoch, record.seq, window, encode_tables(tables), override)
-            frames = encode(act, payload)
-            record.decide(record.seq, window, frames, now + self._patience())
-            self._next = min(self._next, now + self._patience())
-            self._post(record, frames)
+            self._next = min(self._next, self._acts.send(record, now, window, decision, override))
             sent.append(device)
         return tuple(sent)
 
@@ -263,14 +255,7 @@ class HostMachine:
             if not record.welcomed:
                 continue
             self._move(record, now)
-            act = record.act
-            if act is not None and act.window < window:
-                record.act = None
-            elif act is not None:
-                if now >= act.due_ns and not record.link_down:
-                    act.due_ns = now + self._patience()
-                    self._post(record, act.frames)
-                self._next = min(self._next, max(now + MS, act.due_ns))
+            self._next = min(self._next, self._acts.again(record, now, window))
             if everybody:
                 self._handshake.ping(record, now)
 
@@ -291,10 +276,6 @@ class HostMachine:
         return found
 
     # --- inside ----------------------------------------------------------------------------------------------------
-
-    def _patience(self) -> int:
-        """Time until a decision is sent again."""
-        return max(10 * MS, self._grid.period_ns // 8)
 
     def _soon(self) -> None:
         self._next = min(self._next, self._grid.origin_ns)

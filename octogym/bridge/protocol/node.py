@@ -16,7 +16,6 @@ from octogym.bridge.protocol.deployment import Deployment, decode_deployment
 from octogym.bridge.protocol.errors import DeployError, ProtocolError
 from octogym.bridge.protocol.greeting import HELLO_MOST_NS, Card, Greeting
 from octogym.bridge.protocol.limits import Gate, Rates
-from octogym.bridge.protocol.observations import ObsRows
 from octogym.bridge.protocol.weights import NodeWeights
 from octogym.bridge.protocol.windows import NodeHost, Windows
 
@@ -53,7 +52,8 @@ class NodeMachine:
         self.model_port = 0
         self.session = self.epoch = self.episode = self.version = 0
         self._deployment: Optional[Deployment] = None
-        self._windows: Optional[Windows] = None
+        #: Those of the deployment that runs.
+        self.windows: Optional[Windows] = None
         self._hash = ""
         self._command, self._deploy_seq = 0, 0
         self._reply: Frames = []
@@ -80,7 +80,7 @@ class NodeMachine:
             return "greeting"
         if not self.epoch:
             return "welcomed"
-        return "deploying" if self._deployment is not None and self._windows is None else "ready"
+        return "deploying" if self._deployment is not None and self.windows is None else "ready"
 
     @property
     def greeting(self) -> bool:
@@ -90,7 +90,7 @@ class NodeMachine:
     @property
     def window(self) -> int:
         """The window it is in; -1 where none are counted."""
-        clock = None if self._windows is None else self._windows.clock
+        clock = None if self.windows is None else self.windows.clock
         return -1 if clock is None else clock.window
 
     def receive(self, now_ns: int, peer_key: bytes, frames: Sequence[bytes]) -> None:
@@ -117,29 +117,15 @@ class NodeMachine:
     def deadline_ns(self) -> int:
         """When `tick` must be called at the latest, on the owner's clock."""
         due = self._greeting.next_ns
-        if self._windows is not None:
-            due = min(due, self._windows.next_ns)
+        if self.windows is not None:
+            due = min(due, self.windows.next_ns)
         return self._steady.outside(due)
 
     def deployed(self, now_ns: int, deployment: Deployment, code: str = "", text: str = "") -> None:
         """What `NodeHost.deploy` began is done, or has failed with `code`. Nothing if another deployment came since."""
         self._now(now_ns)
-        if deployment is self._deployment and self._windows is None:
+        if deployment is self._deployment and self.windows is None:
             self._end_deploy(deployment, code, text)
-
-    @property
-    def preparable(self) -> bool:
-        """Whether `prepare` has something to do."""
-        return self._windows is not None and self._windows.preparable
-
-    def prepare(self, rows: ObsRows) -> None:
-        """Pack now what is to be sent at the end of the window that runs, where a device knows that before.
-
-        Args:
-            rows: what `NodeHost.snapshot` will return then: the same object, not to be changed before.
-        """
-        if self._windows is not None:
-            self._windows.prepare(rows)
 
     def fault(self, now_ns: int, instance: int, code: str, text: str = "") -> None:
         """Tell the host that instance `instance` (its row; -1: the device) is not well."""
@@ -160,8 +146,8 @@ class NodeMachine:
     def _now(self, now_ns: int) -> int:
         """The time, after all that was due by then."""
         now = self._steady.read(now_ns)
-        if self._windows is not None:
-            self._windows.advance(now)
+        if self.windows is not None:
+            self.windows.advance(now)
         hello = self._greeting.due(now)
         if hello is not None:
             self._send(hello)
@@ -177,8 +163,8 @@ class NodeMachine:
 
     def _begin(self, epoch: int, seq: int) -> None:
         self.epoch, self._command, self._deploy_seq, self._reply = epoch, seq, seq, []
-        if self._windows is not None:
-            self._windows.begin(self.session, epoch)
+        if self.windows is not None:
+            self.windows.begin(self.session, epoch)
 
     def _hear(self, now: int, message: Any) -> None:
         if not self.session or message.session != self.session:
@@ -192,9 +178,9 @@ class NodeMachine:
         self._hear(now, message)
         if not self.epoch or message.epoch != self.epoch:
             raise ProtocolError("epoch", f"epoch {message.epoch}; ours is {self.epoch}")
-        if self._windows is None:
+        if self.windows is None:
             raise ProtocolError("order", f"{type(message).__name__} before the deployment runs")
-        return self._windows
+        return self.windows
 
     def _repeated(self, message: Any) -> bool:
         """Whether a command was answered before; it is answered again."""
@@ -241,11 +227,11 @@ class NodeMachine:
         self._greeting.heard(now)
         if message.contract_hash == self._hash:
             self._begin(message.epoch, message.seq)
-            self._reply_deploy("" if self._windows is not None else "busy", "")
+            self._reply_deploy("" if self.windows is not None else "busy", "")
             return
         deployment = decode_deployment(payload, message.contract_hash)
         self._begin(message.epoch, message.seq)
-        self._deployment, self._windows, self._hash, self.episode = deployment, None, message.contract_hash, 0
+        self._deployment, self.windows, self._hash, self.episode = deployment, None, message.contract_hash, 0
         try:
             done = self._node.deploy(deployment)
         except DeployError as error:
@@ -258,8 +244,8 @@ class NodeMachine:
 
     def _end_deploy(self, deployment: Deployment, code: str, text: str) -> None:
         if not code:
-            self._windows = Windows(deployment, self._node, self._send)
-            self._windows.begin(self.session, self.epoch)
+            self.windows = Windows(deployment, self._node, self._send)
+            self.windows.begin(self.session, self.epoch)
             self.weights.instances = frozenset(spec.id for spec in deployment.instances)
         if self.epoch:
             self._reply_deploy(code, text)
@@ -296,13 +282,13 @@ class NodeMachine:
     def _on_ping(self, now: int, ping: m.Ping, payload: bytes) -> None:
         self._hear(now, ping)
         window, tick = -1, 0
-        if self._windows is not None and ping.epoch == self.epoch:
-            window, tick = self._windows.ping(now, ping)
+        if self.windows is not None and ping.epoch == self.epoch:
+            window, tick = self.windows.ping(now, ping)
         self._send(m.Pong(self.session, self.epoch, ping.t1_ns, now, now, window, tick))
 
     def _on_bye(self, now: int, message: m.Bye, payload: bytes) -> None:
         self._hear(now, message)
-        if self._windows is not None:
-            self._windows.fall()
+        if self.windows is not None:
+            self.windows.fall()
         self._leave()
         self._greeting.begin(now, HELLO_MOST_NS)

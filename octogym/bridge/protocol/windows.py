@@ -159,8 +159,11 @@ class Windows:
         return self._ready is None and self.clock is not None and self._heard >= self.clock.window
 
     def prepare(self, rows: ObsRows) -> None:
-        """Pack now what is to be sent at the end of the window that runs. `rows`: what `NodeHost.snapshot` will return
-        then, the same object, not to be changed before."""
+        """Pack now what is to be sent at the end of the window that runs, for a device that knows it before.
+
+        Args:
+            rows: what `NodeHost.snapshot` will return then: the same object, not to be changed before.
+        """
         if self.preparable and self.clock is not None:
             self._ready = self._pack(rows, self.clock.window)
 

@@ -258,17 +258,17 @@ def test_an_observation_that_was_prepared_is_the_one_that_would_have_been_sent(r
     board, node = running.boards["a"], running.nodes["a"]
     board.bump = 0
     board.rows.counters[:], board.rows.histograms[0, 0, 5], board.rows.flags[1] = 9, 3, 2
-    assert not node.preparable
+    assert not node.windows.preparable
     running.run(0.2)  # the host has named this window
-    assert node.preparable
-    node.prepare(board.rows)
-    assert not node.preparable
+    assert node.windows.preparable
+    node.windows.prepare(board.rows)
+    assert not node.windows.preparable
     board.rows.counters[:] = 10  # against the rule: it shows that the frame was ready
     obs, rows, bins = _next_obs(running, node)
     assert obs.safe and obs.window == node.window - 1 and (rows.counters == 9).all() and bins[5] == 3
     # The next one is not prepared before the host has named its window.
-    assert not node.preparable
-    node.prepare(board.rows)
+    assert not node.windows.preparable
+    node.windows.prepare(board.rows)
     board.rows.counters[:] = 11
     assert (_next_obs(running, node)[1].counters == 11).all()
 
@@ -277,12 +277,12 @@ def test_what_was_prepared_is_not_sent_for_other_rows_or_after_another_start(run
     board, node = running.boards["a"], running.nodes["a"]
     running.run(0.2)
     board.bump, board.rows.counters[:] = 0, 4
-    node.prepare(board.rows.copy())  # not what `snapshot` returns
+    node.windows.prepare(board.rows.copy())  # not what `snapshot` returns
     board.rows.counters[:] = 5
     assert (_next_obs(running, node)[1].counters == 5).all()
     node.receive(running.t, b"", encode(m.Ping(77, node.epoch, running.t, node.window)))
-    node.prepare(board.rows)
-    assert not node.preparable
+    node.windows.prepare(board.rows)
+    assert not node.windows.preparable
     board.rows.counters[:] = 6
     node.receive(running.t, b"", encode(m.Start(77, node.epoch, 1000, node.window + 3, SECOND)))
     obs, rows, _ = _next_obs(running, node)
