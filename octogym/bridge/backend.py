@@ -141,7 +141,7 @@ class BridgeBackend:
                 f"running, with {self.address} as their host?"
             )
         self._gatherer.begin()
-        self._pending = None
+        self._pace, self._pending = Pace(self._pace.most_ns), None
         return self._collect(self._first - 1, due_ns, 0)
 
     def step(self, decision: Decision) -> Telemetry:

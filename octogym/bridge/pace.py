@@ -24,7 +24,7 @@ class Pace:
     """
 
     def __init__(self, most_ns: int) -> None:
-        self._most_ns = most_ns
+        self.most_ns = most_ns
         self._late: deque[int] = deque(maxlen=_LOOK_BACK)
         #: When steps return, counted from their window's end.
         self.hold_ns = 0
@@ -36,7 +36,7 @@ class Pace:
             return 0
         ordered = sorted(self._late)
         stall = _STALL * ordered[len(ordered) // 2]
-        usual = min(self._most_ns, max(late for late in ordered if late <= stall))
+        usual = min(self.most_ns, max(late for late in ordered if late <= stall))
         if usual >= self.hold_ns:
             self.hold_ns = usual
         else:

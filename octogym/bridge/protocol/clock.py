@@ -1,7 +1,7 @@
 """Time: int64 ns of a monotonic clock that the caller reads. The host's grid, the node's windows, the offset between.
 
 The host owns the grid. A node counts windows on its own clock from the moment that `Start` named, and moves towards
-the host's correction a little in each window. The offset between the clocks decides no deadline.
+the host's correction: by the first one in full, then a little in each window. The offset between the clocks decides no deadline.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class WindowClock:
         self.period_ns = period_ns
         self.window, self.tick_ns = window - 1, begins_ns
         self._target: Optional[int] = None
+        self._settled = False
 
     def correct(self, window: int, tick_ns: int) -> None:
         """The host's word: `window` should end at `tick_ns`."""
@@ -84,7 +85,9 @@ class WindowClock:
         behind = self._target - (self.tick_ns - (self.window - 1) * self.period_ns)
         if abs(behind) > self.period_ns // PHASE_SHARE:
             return 0  # the host starts this node anew
-        most = max(SLEW_NS, self.period_ns // SLEW_SHARE)
+        # The first correction takes away what `Start` was late by on its way; from then on windows do not jump.
+        most = max(SLEW_NS, self.period_ns // (SLEW_SHARE if self._settled else PHASE_SHARE))
+        self._settled = True
         return max(-most, min(most, behind))
 
 

@@ -36,12 +36,15 @@ def test_every_window_ends_once_however_late_it_is_noticed(waits):
 def test_windows_follow_the_host_by_a_little_at_most_and_never_jump(period, most):
     clock = WindowClock(0, 0, period)
     clock.advance(0)
-    clock.correct(0, period - 2 * most - most // 4)
-    ticks = []
+    first = period // 9
+    clock.correct(0, period - first)  # what the start was late by: taken away at once
+    ticks = [clock.tick_ns]
+    clock.advance(clock.tick_ns)
+    clock.correct(1, 2 * period - first - 2 * most - most // 4)
     for _ in range(5):
         ticks.append(clock.tick_ns)
         clock.advance(clock.tick_ns)
-    assert [ticks[k + 1] - ticks[k] - period for k in range(4)] == [-most, -most, -most // 4, 0]
+    assert [ticks[k + 1] - ticks[k] - period for k in range(5)] == [-first, -most, -most, -most // 4, 0]
 
 
 def test_a_correction_that_is_too_large_is_left_to_a_new_start():
