@@ -19,6 +19,13 @@ def _load(builder, region, pointer, first):
     return words
 
 
+def _all(builder, word):
+    """A block of which every word is `word`."""
+    one = builder.insert_element(ir.Constant(_WORDS, ir.Undefined), word, ir.Constant(ir.IntType(32), 0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), BLOCK), [0] * BLOCK)
+    return builder.shuffle_vector(one, one, zeros)
+
+
 @intrinsic
 def least(typing, region, first):
     """The least of the block of int64 words that begins at `first`."""
@@ -27,7 +34,8 @@ def least(typing, region, first):
         kind = ir.FunctionType(ir.IntType(64), [_WORDS])
         name = f"llvm.vector.reduce.smin.v{BLOCK}i64"
         return builder.call(
-            cgutils.get_or_insert_function(builder.module, kind, name), [_load(builder, signature.args[0], *args)]
+            cgutils.get_or_insert_function(builder.module, kind, name),
+            [_load(builder, signature.args[0], *args)],
         )
 
     return types.int64(region, types.int64), build
@@ -39,10 +47,7 @@ def place_of(typing, region, first, word):
 
     def build(context, builder, signature, args):
         words = _load(builder, signature.args[0], *args[:2])
-        at = ir.Constant(ir.IntType(32), 0)
-        one = builder.insert_element(ir.Constant(_WORDS, ir.Undefined), args[2], at)
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), BLOCK), [0] * BLOCK)
-        alike = builder.icmp_signed("==", words, builder.shuffle_vector(one, one, zeros))
+        alike = builder.icmp_signed("==", words, _all(builder, args[2]))
         bits = builder.zext(builder.bitcast(alike, ir.IntType(BLOCK)), ir.IntType(64))
         return builder.cttz(bits, ir.Constant(ir.IntType(1), 1))
 

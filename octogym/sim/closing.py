@@ -188,12 +188,14 @@ def begin_window(m, tab, hist):
 def report_instances(m, tab, rows, counts, settings, queue, flags, share):
     """Rows of the instances, in the order of `octogym.sim.buffers`; blocks [F, rows = E x S] from this environment's
     first row on."""
+    # Field by field: lines of one block far from each other are not kept in the cache side by side.
+    for k in range(COUNTS):
+        for s in range(tab[N_INST]):
+            at = HEADER + s * INST + k
+            counts[k * rows + s] = m[at + ARRIVED] - m[at + LAST_COUNTS]
+            counts[(COUNTS + k) * rows + s] = m[at + ARRIVED]
     for s in range(tab[N_INST]):
         i = HEADER + s * INST
-        for k in range(COUNTS):
-            total = m[i + ARRIVED + k]
-            counts[k * rows + s] = total - m[i + LAST_COUNTS + k]
-            counts[(COUNTS + k) * rows + s] = total
         counts[18 * rows + s] = m[i + IN_STAGE]
         total, samples = 0, 0
         for k in range(m[i + POST_HIGH]):

@@ -48,7 +48,7 @@ from octogym.sim.layout import (
 )
 from octogym.sim.post import batch_to_post
 from octogym.sim.runs import request_key
-from octogym.sim.starting import schedule_start
+from octogym.sim.starting import ready_timer, schedule_start
 from octogym.sim.timers import set_timer
 
 
@@ -122,7 +122,7 @@ def batch_start(m, cells, tab, log, s, now):
     m[i + Q3_N] -= 1
     cells[batch + NEXT] = NIL
     m[i + INFER] = batch
-    schedule_start(m, tab, s, now)
+    set_timer(m, tab, ready_timer(tab, s), INF)
     gpu = tab[tab[A_INST] + s * I_WORDS + I_GPU]
     state = tab[O_GPU] + gpu * GPU
     if m[state + GPU_N] < tab[tab[A_GPU] + gpu * P_WORDS + P_LANES]:

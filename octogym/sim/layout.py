@@ -26,6 +26,8 @@ WORK = 12252240
 MAX_LANES = 8
 #: Timers of which the earliest is found at once.
 BLOCK = 16
+#: Words of a line of the cache.
+LINE = 8
 
 # --- m: header of an environment -----------------------------------------------------------------------------------
 (

@@ -15,11 +15,14 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
 from octogym.cluster.compiled import DATA
+
+#: Bytes of a line of the cache, and how lines are fetched: to be read, into the second level, as data.
+_LINE, _HOW = 64, (0, 2, 1)
 
 
 class Region(types.Type):
@@ -112,3 +115,22 @@ counts_region, cameras_region, gpu_busy_region, links_region, times_region = (
 settings_region, queue_region, cpu_region = (_region_maker(types.int32, name) for name in ("settings", "queue", "cpu"))
 flags_region, present_region = (_region_maker(types.int8, name) for name in ("flags", "present"))
 shares_region = _region_maker(types.uint16, "shares")
+
+
+@intrinsic
+def fetch(typing, region, count):
+    """Let the processor fetch the first `count` elements into its cache, meanwhile."""
+
+    def build(context, builder, signature, args):
+        line = ir.Constant(ir.IntType(64), _LINE // context.get_abi_sizeof(context.get_data_type(region.dtype)))
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        prefetch = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag]), "llvm.prefetch.p0i8"
+        )
+        zero = ir.Constant(ir.IntType(64), 0)
+        with cgutils.for_range_slice(builder, zero, args[1], line) as (at, _):
+            pointer = builder.bitcast(builder.gep(args[0], [at]), byte)
+            builder.call(prefetch, [pointer, *(ir.Constant(flag, k) for k in _HOW)])
+        return context.get_dummy_value()
+
+    return types.void(region, types.int64), build

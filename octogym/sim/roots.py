@@ -8,6 +8,7 @@ from octogym.sim.kernel import step_env
 from octogym.sim.layout import CELL, N_DEVICE, ZERO
 from octogym.sim.pointers import (
     cells_region,
+    fetch,
     hist_region,
     links_region,
     log_region,
@@ -28,6 +29,9 @@ def step(at, low, high):
     left = 0
     for e in range(low, high):
         if todo[e] != 0:
+            if e + 1 < high:
+                # The next environment's state has left the cache since its last step.
+                fetch(m_region(where[AT.m], (e + 1) * where[AT.m_words]), where[AT.m_words])
             todo[e] = step_env(
                 e,
                 where,

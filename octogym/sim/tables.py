@@ -248,6 +248,7 @@ def _timers(w: _Writer, cluster: Cluster, parts: list[list[int]], where: int) ->
     members: list[list[int]] = [[] for _ in parts]
     for entity, d in enumerate(owner):
         members[domain_of[d]].append(entity)
+    where = -(-where // at.LINE) * at.LINE
     place, rows = [[0, 0] for _ in owner], []
     for part, entities in zip(parts, members, strict=True):
         first, width = 0, at.BLOCK

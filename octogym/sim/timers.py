@@ -33,12 +33,17 @@ def set_timer(m, tab, entity, time):
     """Let `entity` fire at `time` (INF = never)."""
     at = tab[A_ENTITY] + entity * E_WORDS
     tree, node = tab[at + E_TREE], tab[at + E_NODE]
+    before = m[tree + node]
     m[tree + node] = time
     while node >= BLOCK:
-        time = least(m, tree + node // BLOCK * BLOCK)
-        node = node // BLOCK - 1
-        if m[tree + node] == time:
+        block = node // BLOCK
+        node = block - 1
+        earliest = m[tree + node]
+        if earliest < before and earliest <= time:
             return
+        if time > earliest:
+            time = least(m, tree + block * BLOCK)
+        before = earliest
         m[tree + node] = time
 
 
