@@ -55,7 +55,7 @@ def layers_of(path: Path, seconds: float) -> tuple[float, ...]:
     path.restart()
     path.step(path.inputs[0])
     inner = [
-        stopwatch((core, "decide")),
+        stopwatch((core, "decide"), (core, "decide_each")),
         stopwatch((core, "advance")),
         stopwatch((core, "_observe")),
         stopwatch((core.backend, "step")),

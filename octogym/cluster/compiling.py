@@ -7,7 +7,7 @@ does the same.
 from __future__ import annotations
 
 import gc
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
 
 
@@ -18,8 +18,9 @@ def quickly(name: str) -> Iterator[None]:
     Functions of numbers are meant, without closures, exceptions, array expressions and the like: others fail here.
     """
     with ExitStack() as stack:
-        for way in (_without_collection(), _types_remembered(), _few_passes(), _refreshed_once(), _whole_only(name)):
-            stack.enter_context(way)
+        for way in (_without_collection, _types_remembered, _few_passes, _refreshed_once, _untimed):
+            stack.enter_context(way())
+        stack.enter_context(_whole_only(name))
         yield
 
 
@@ -145,6 +146,20 @@ def _refreshed_once() -> Iterator[None]:
     with ExitStack() as stack:
         for owner, refresh in zip(owners, theirs):
             stack.enter_context(_replaced(owner, "refresh", once(refresh)))
+        yield
+
+
+@contextmanager
+def _untimed() -> Iterator[None]:
+    """Numba times each function with all that it calls: a stopwatch for every one of them, at every call of LLVM."""
+    try:
+        from numba.core import event
+
+        assert callable(event.install_timer)
+    except (ImportError, AttributeError):
+        yield
+        return
+    with _replaced(event, "install_timer", lambda *of: nullcontext()):
         yield
 
 
