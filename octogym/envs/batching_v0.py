@@ -238,7 +238,7 @@ class BatchingParallelEnv(OverCore, ParallelEnv[str, np.ndarray, np.ndarray]):
             self.render()
         return (
             dict(zip(names, frame.observation[0])),  # noqa: B905 (strict takes half a microsecond)
-            dict(zip(names, frame.reward[0].tolist())),  # noqa: B905
+            dict(zip(names, frame.reward.tolist()[0])),  # noqa: B905
             self._never.copy(),
             self._always.copy() if done else self._never.copy(),
             frame.infos(),

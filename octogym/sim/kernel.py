@@ -10,7 +10,7 @@ from octogym.sim.decide import set_instance, set_shares, stretch
 from octogym.sim.forward import post_event
 from octogym.sim.gpu import batch_start, inference_done
 from octogym.sim.intake import advance_pre
-from octogym.sim.jit import inline, jit, small
+from octogym.sim.jit import jit, small
 from octogym.sim.layout import (
     A_DOMAIN,
     A_INST,
@@ -73,7 +73,7 @@ def short_of(m):
     return RUNNING_OK
 
 
-@inline
+@jit
 def run_events(m, cells, tab, plan, hist, log, start, until):
     """Events up to `until`, included, domain by domain; stops early with a status if something must grow or a trace
     has ended."""
