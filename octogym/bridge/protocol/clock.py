@@ -1,7 +1,8 @@
 """Time: int64 ns of a monotonic clock that the caller reads. The host's grid, the node's windows, the offset between.
 
 The host owns the grid. A node counts windows on its own clock from the moment that `Start` named, and moves towards
-the host's correction: by the first one in full, then a little in each window. The offset between the clocks decides no deadline.
+the host's correction: by the first one in full, then a little in each window. The offset between the clocks decides no
+deadline.
 """
 
 from __future__ import annotations
