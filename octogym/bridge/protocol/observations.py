@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Dict, List, NamedTuple, Tuple
 
@@ -43,7 +44,7 @@ class ObsLayout:
             sizes, kind = tuple(n or 0 for n in shape), DTYPES[dtype]
             self.spans[name] = (self.size, kind, sizes)
             tables.append(Table(name, dtype, list(sizes)))
-            self.size += _aligned(int(np.prod(sizes, dtype=np.int64)) * kind.itemsize)
+            self.size += _aligned(math.prod(sizes) * kind.itemsize)
             if name in CUMULATIVE:
                 self.counted = self.size // 8
         self._head = bytes(encode_tables([*tables, *_sparse_tables(0)]))[: -len(_tail(0))]
@@ -114,7 +115,7 @@ class ObsRows:
     def __init__(self, layout: ObsLayout) -> None:
         self.layout, self.memory = layout, np.zeros(layout.size, np.uint8)
         for name, (at, dtype, shape) in layout.spans.items():
-            size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+            size = math.prod(shape) * dtype.itemsize
             setattr(self, name, self.memory[at : at + size].view(dtype).reshape(shape))
         #: int64 [layout.counted]: all that counts on, but the histograms.
         self.counted = self.memory.view(np.int64)[: layout.counted]
