@@ -73,8 +73,6 @@ slow: $(VENV)/.stamp-dev
 	$(BIN)/python benchmarks/headroom.py --json benchmarks/headroom/headroom.json
 	$(BIN)/python benchmarks/speed.py --json benchmarks/results/speed.json --markdown benchmarks/results/speed.md
 	status=0; $(BIN)/python benchmarks/bridge/faults.py --json benchmarks/bridge/results/faults.json || status=1; \
-	$(BIN)/python benchmarks/bridge/overhead.py --memory 10000 --json benchmarks/bridge/results/overhead.json \
-	    || status=1; \
 	for name in $(FCPO); do \
 	    $(BIN)/python benchmarks/fcpo/$$name.py --json benchmarks/fcpo/results/$$name.json || status=1; done; \
 	$(BIN)/python benchmarks/fcpo/summary.py; \

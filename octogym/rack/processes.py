@@ -22,6 +22,8 @@ from octogym.rack.remote import RemoteNode, WorldServer
 
 #: Time for nodes to say good-bye before their process is ended.
 _PARTING_S = 5.0
+#: How often it is looked whether the world's process still lives while it gets ready.
+_LOOK_S = 0.2
 
 
 class RackError(OctoGymError, RuntimeError):
@@ -124,11 +126,19 @@ class NodeProcesses:
     def __enter__(self) -> NodeProcesses:
         self._folder = tempfile.TemporaryDirectory(prefix="octogym-")
         self._world = f"ipc://{Path(self._folder.name) / 'world'}"
-        arguments = (self._stop, self._scenario, self._period_ns, self._world, self._agent)
+        ready = self._context.Event()
+        arguments = (self._stop, ready, self._scenario, self._period_ns, self._world, self._agent)
         self._server = self._context.Process(target=_serve_world, args=arguments, name="octogym-world", daemon=True)
         self._server.start()
-        for device in self._devices:
-            self.start(device)
+        try:
+            # It answers at once, but not before the simulator is compiled.
+            while not ready.wait(_LOOK_S):
+                self.check()
+            for device in self._devices:
+                self.start(device)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -143,9 +153,10 @@ class NodeProcesses:
         self._folder.cleanup()
 
 
-def _serve_world(stop: Any, scenario: Scenario, period_ns: int, address: str, agent: str | None) -> None:
+def _serve_world(stop: Any, ready: Any, scenario: Scenario, period_ns: int, address: str, agent: str | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = WorldServer(scenario, period_ns, address, agent)
+    ready.set()
     try:
         while not stop.is_set():
             server.turn()
