@@ -143,3 +143,23 @@ def test_a_socket_that_says_that_it_is_there_is_no_weights():
     pair = Pair()
     pair.host.weights.receive(0, pair.keys["a"], [b""])
     assert pair.host.weights.fetch() == [] and not pair.host.weights.refused
+
+
+def test_control_says_the_same_at_the_same_time_whatever_weights_come_and_go():
+    def play(busy):
+        pair, said = Pair(), []
+        pair.drop = lambda up, name, frames: said.append((pair.t, up, name, frames)) or False
+        first = pair.start()
+        for k in range(6):
+            if busy:
+                node, large = pair.nodes["a"].weights, Weights("upload", INSTANCE, k, {"x": np.zeros(2 << 20, np.int8)})
+                assert node.send(large) and pair.host.weights.send(weights(kind="policy"))
+                for _, frames in flushed(node, pair.t):
+                    pair.host.weights.receive(pair.t, pair.keys["a"], frames)
+                for _, frames in flushed(pair.host.weights, pair.t):
+                    node.receive(pair.t, b"", frames)
+                assert len(pair.host.weights.fetch()) == len(node.fetch()) == 1
+            pair.step(first + k)
+        return said
+
+    assert play(busy=True) == play(busy=False)
