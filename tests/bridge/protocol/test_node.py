@@ -251,7 +251,7 @@ def _next_obs(pair, node):
     obs, rows = msgspec.msgpack.decode(header, type=m.Obs), ObsRows.zeros(pair.boards["a"].deployment)
     found = rows.layout.read(obs.tables, payload)
     rows.memory[:] = found.fixed
-    return obs, rows, dict(zip(found.bins.tolist(), found.counts.tolist(), strict=True))
+    return obs, rows, dict(np.stack([found.bins, found.counts], 1).tolist())
 
 
 def test_an_observation_that_was_prepared_is_the_one_that_would_have_been_sent(running):
