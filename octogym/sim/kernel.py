@@ -15,6 +15,8 @@ from octogym.sim.layout import (
     A_DOMAIN,
     A_INST,
     BURST,
+    CELL,
+    CELLS_USED,
     CURSOR,
     FREE_N,
     I_LEAF,
@@ -22,6 +24,7 @@ from octogym.sim.layout import (
     LOG_N,
     LOG_ROOM,
     N_CAM,
+    N_CELLS,
     N_DEVICE,
     N_DOMAIN,
     N_GPU,
@@ -66,6 +69,7 @@ from octogym.sim.timers import next_entity, next_time
 @small
 def short_of(m):
     """What must grow before the next event: NEED_CELLS, NEED_LOG, or nothing."""
+    m[CELLS_USED] = max(m[CELLS_USED], (m[N_CELLS] - m[FREE_N]) * CELL)
     if m[FREE_N] < m[BURST]:
         return NEED_CELLS
     if m[LOG_ROOM] > 0 and m[LOG_N] + m[BURST] > m[LOG_ROOM]:

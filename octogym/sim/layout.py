@@ -41,7 +41,9 @@ LINE = 8
     SEED_KEY,  # uint64 key of the environment's seed
     LOG_N,
     LOG_ROOM,  # lines the log has room for, 0 = none is kept
-) = range(10)
+    N_CELLS,
+    CELLS_USED,  # words of the cells that were in use at one time: lower ones are used first
+) = range(12)
 HEADER = 16
 
 RUNNING_OK, NEED_CELLS, NEED_LOG, TRACE_ENDED = 0, 1, 2, 3

@@ -118,8 +118,8 @@ shares_region = _region_maker(types.uint16, "shares")
 
 
 @intrinsic
-def fetch(typing, region, count):
-    """Let the processor fetch the first `count` elements into its cache, meanwhile."""
+def fetch(typing, region, first, last):
+    """Let the processor fetch elements `first` to `last` - 1 into its cache, meanwhile."""
 
     def build(context, builder, signature, args):
         line = ir.Constant(ir.IntType(64), _LINE // context.get_abi_sizeof(context.get_data_type(region.dtype)))
@@ -127,10 +127,9 @@ def fetch(typing, region, count):
         prefetch = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag]), "llvm.prefetch.p0i8"
         )
-        zero = ir.Constant(ir.IntType(64), 0)
-        with cgutils.for_range_slice(builder, zero, args[1], line) as (at, _):
+        with cgutils.for_range_slice(builder, args[1], args[2], line) as (at, _):
             pointer = builder.bitcast(builder.gep(args[0], [at]), byte)
             builder.call(prefetch, [pointer, *(ir.Constant(flag, k) for k in _HOW)])
         return context.get_dummy_value()
 
-    return types.void(region, types.int64), build
+    return types.void(region, types.int64, types.int64), build

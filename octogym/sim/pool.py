@@ -4,7 +4,7 @@ none."""
 from __future__ import annotations
 
 from octogym.sim.jit import jit, small
-from octogym.sim.layout import CELL, FREE, FREE_N, NEXT, NIL
+from octogym.sim.layout import CELL, FREE, FREE_N, N_CELLS, NEXT, NIL
 
 
 @small
@@ -27,5 +27,6 @@ def free_cell(m, cells, cell):
 @jit
 def add_cells(m, cells, first, last):
     """Put cells number `first` to `last - 1` on the free list, lowest first."""
+    m[N_CELLS] = last
     for number in range(last - 1, first - 1, -1):
         free_cell(m, cells, number * CELL)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from octogym.sim import initial, pool
 from octogym.sim.addresses import AT
+from octogym.sim.fetching import fetch_rest, fetch_state
 from octogym.sim.kernel import step_env
 from octogym.sim.layout import CELL, N_DEVICE, ZERO
 from octogym.sim.pointers import (
     cells_region,
-    fetch,
     hist_region,
     links_region,
     log_region,
@@ -25,19 +25,20 @@ def step(at, low, high):
     """Advance those of the environments `low` to `high` - 1 whose `todo` int64 [E] is not 0; it becomes 0, or the
     status to resolve. Returns how many have one."""
     where = where_region(at, 0)
-    todo = todo_region(where[AT.todo], 0)
+    todo, tab = todo_region(where[AT.todo], 0), tab_region(where[AT.tab], 0)
     left = 0
     for e in range(low, high):
         if todo[e] != 0:
+            if e + 2 < high:
+                fetch_state(where, e + 2)
             if e + 1 < high:
-                # The next environment's state has left the cache since its last step.
-                fetch(m_region(where[AT.m], (e + 1) * where[AT.m_words]), where[AT.m_words])
+                fetch_rest(where, tab, e + 1)
             todo[e] = step_env(
                 e,
                 where,
                 m_region(where[AT.m], e * where[AT.m_words]),
                 cells_region(where[AT.cells], e * where[AT.cells_words]),
-                tab_region(where[AT.tab], 0),
+                tab,
                 plan_region(where[AT.plan], e * where[AT.plan_words]),
                 hist_region(where[AT.hist], e * where[AT.hist_words]),
                 log_region(where[AT.log], e * where[AT.log_words]),
