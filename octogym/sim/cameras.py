@@ -8,7 +8,7 @@ import numpy as np
 
 from octogym.cluster import draws
 from octogym.cluster.workload import END_ERROR, END_LOOP
-from octogym.sim.jit import jit
+from octogym.sim.jit import jit, small
 from octogym.sim.keys import fold, leaves, uniform
 from octogym.sim.layout import (
     A_CAM,
@@ -86,7 +86,7 @@ def frame_time(m, tab, camera, k, before):
     return m[tab[O_CAM] + camera * CAM + CAM_PHASE] + k * 1_000_000_000_000 // fps
 
 
-@jit
+@small
 def objects_of(m, tab, plan, camera, k, now):
     """Objects of frame k by class, 16 bits each; NIL if no frame is made."""
     state = tab[O_CAM] + camera * CAM
@@ -128,7 +128,7 @@ def objects_of(m, tab, plan, camera, k, now):
     return packed
 
 
-@jit
+@small
 def frame_leaves(tab, stage, key, packed):
     """Leaf results of a frame with these objects."""
     at = tab[A_STAGE] + stage * S_WORDS
@@ -148,7 +148,7 @@ def frame_leaves(tab, stage, key, packed):
     return total
 
 
-@jit
+@small
 def camera_frame(m, cells, tab, plan, log, camera, now):
     """Camera's next frame is due: it goes to its first stage."""
     state = tab[O_CAM] + camera * CAM

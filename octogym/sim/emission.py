@@ -139,7 +139,7 @@ def count_found(base, n, recall):
     return count
 
 
-@jit
+@small
 def emit(m, cells, tab, plan, log, s, image, pack, now):
     """The first image of a run of instance s is finished at `now`: its crops go on, those not found are missed."""
     a = tab[A_INST] + s * I_WORDS

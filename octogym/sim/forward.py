@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from octogym.sim.emission import emit
-from octogym.sim.jit import jit
+from octogym.sim.jit import small
 from octogym.sim.layout import BATCH_PACK, HEADER, INST, NIL, ONE, POST_BATCH, POST_ITEM, THREAD, ZERO
 from octogym.sim.post import finish_images, move_on, next_post, schedule_post, take_next_batch
 
 
-@jit
+@small
 def post_event(m, cells, tab, plan, hist, log, s, now):
     """The timer of instance s: a thread finishes an image, or takes a batch after its rest."""
     i = HEADER + s * INST

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from octogym.sim.intake import advance_pre
-from octogym.sim.jit import jit, small
+from octogym.sim.jit import small
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
     A_GPU,
@@ -51,6 +53,8 @@ from octogym.sim.runs import request_key
 from octogym.sim.starting import ready_timer, schedule_start
 from octogym.sim.timers import set_timer
 
+_ALONE = np.uint64(WORK)
+
 
 @small
 def speed(tab, n):
@@ -83,7 +87,8 @@ def schedule_gpu(m, tab, gpu, now):
     if n > 0:
         least = m[state + GPU_WORK]
         if n == 1:
-            time = now + max(0, (least + WORK - 1) // WORK)
+            # As unsigned numbers: a division by a constant is shorter.
+            time = now + np.int64(np.uint64(max(0, least + WORK - 1)) // _ALONE)
         else:
             for k in range(1, n):
                 least = min(least, m[state + GPU_WORK + k])
@@ -109,7 +114,7 @@ def start_inference(m, cells, tab, gpu, s, now):
     m[i + EXECUTED] += cells[batch + BATCH_IMAGES]
 
 
-@jit
+@small
 def batch_start(m, cells, tab, log, s, now):
     """The inferencer's timer: it takes a batch if there is one by now, and asks for a lane."""
     i = HEADER + s * INST
@@ -138,7 +143,7 @@ def batch_start(m, cells, tab, log, s, now):
     m[state + GPU_TAIL] = s
 
 
-@jit
+@small
 def inference_done(m, cells, tab, hist, log, gpu, now):
     """A batch completes: the next in line starts, the batch goes to post-processing, the inferencer rests."""
     state = tab[O_GPU] + gpu * GPU

@@ -230,7 +230,7 @@ def schedule_post(m, tab, s):
         set_timer(m, tab, s, time)
 
 
-@jit
+@small
 def batch_to_post(m, cells, tab, hist, log, s, batch, now):
     """A batch comes out of inference: to an idle thread, or to Q4."""
     i = HEADER + s * INST
