@@ -163,6 +163,10 @@ class Frame:
     def first(self, row: int) -> tuple[str, Any]:
         return "t_s", self.values.item(row // self.reward.shape[1], -1, k.T_NS) / 1e9
 
+    def starts(self) -> list[dict[str, Any]]:
+        """`first`, as a dict, of the rows of each environment."""
+        return [{"t_s": t_ns / 1e9} for t_ns in self.values[:, -1, k.T_NS].tolist()]
+
     def value(self, key: str, row: int) -> Any:
         if row == ALL:
             return LazyDict.of(self, self.constants.agents[key])

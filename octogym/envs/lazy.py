@@ -40,13 +40,11 @@ class LazyDict(dict[str, Any]):
         return self
 
     @classmethod
-    def of_rows(cls, source: Source, rows: Iterable[int], start: dict[str, Any]) -> list[LazyDict]:
-        """One for each of `rows`, which all begin with `start`; faster than `of` for each."""
-        made = []
-        for row in rows:
-            self = cls(start)
+    def of_rows(cls, source: Source, rows: Iterable[int], starts: Iterable[dict[str, Any]]) -> list[LazyDict]:
+        """One for each of `rows`, which begins with the content of its own of `starts`; faster than `of` for each."""
+        made = [*map(cls, starts)]
+        for self, row in zip(made, rows):  # noqa: B905 (here it is a tenth of the time)
             self.source, self.row = source, row
-            made.append(self)
         return made
 
     def __getattr__(self, name: str) -> Any:

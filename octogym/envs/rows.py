@@ -102,12 +102,12 @@ class Rows:
 
     def infos(self, frame: Frame) -> list[LazyDict]:
         """Each row's info, in order."""
-        S, infos = self.core.S, []
-        source = Central(self, frame) if self.layout == "central" else frame
-        for e in range(self.core.E):
-            rows = {"agents": range(e * S, e * S + S), "envs": (e * S + self.agent,), "central": (e,)}[self.layout]
-            infos += LazyDict.of_rows(source, rows, dict([frame.first(e * S)]))
-        return infos
+        starts = [start for start in frame.starts() for _ in range(self.each)]
+        if self.layout == "central":
+            return LazyDict.of_rows(Central(self, frame), range(self.count), starts)
+        E, S = self.core.E, self.core.S
+        rows = range(E * S) if self.layout == "agents" else range(self.agent, E * S, S)
+        return LazyDict.of_rows(frame, rows, starts)
 
     def action_masks(self) -> np.ndarray:
         """int8 [count, sum of head sizes]: 1 where the row's instance has that index, head after head."""

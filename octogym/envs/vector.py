@@ -116,7 +116,7 @@ class BatchingVectorEnv(ClusterVectorEnv):
         return self._rows.reward(frame)
 
     def _infos(self, frame: Frame, about: np.ndarray | None = None) -> LazyDict:
-        return LazyDict.of_rows(Stacked(self._rows, frame, about), (0,), {})[0]
+        return LazyDict.of_rows(Stacked(self._rows, frame, about), (0,), ({},))[0]
 
     def action_masks(self) -> np.ndarray:
         """int8 [num_envs, sum of head sizes]: which indices each row has."""
