@@ -103,7 +103,7 @@ def add_crop(m, cells, tab, group, keyless, parent, base, j, now):
     m[state + ROUTE_TAIL] = run
 
 
-@jit
+@small
 def send_together(m, cells, tab, plan, log, group, parent, base, n, each, now):
     """n crops alike on the only route of a group."""
     at = tab[A_GROUP] + group * G_WORDS

@@ -253,7 +253,8 @@ def advance_pre(m, cells, tab, log, s, until):
     """Bring pre-processing and the hand up to `until`, included."""
     i = HEADER + s * INST
     if m[i + IN_ORDER] > 0:
-        advance_in_order(m, cells, tab, log, s, until)
+        if min(m[i + PRE_DONE], m[i + PRE_DONE + THREAD]) <= until:
+            advance_in_order(m, cells, tab, log, s, until)
     else:
         advance_any(m, cells, tab, log, s, until)
 

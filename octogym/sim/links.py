@@ -117,7 +117,7 @@ def drop_oldest(m, cells, tab, log, link, group, now):
     lose_message(m, cells, tab, log, message, now, FATE_OUT, CAM_DROPPED)
 
 
-@jit
+@small
 def send(m, cells, tab, plan, log, group, device, target, head, tail, n, size, now):
     """A chain of n crops goes from `device` to instance `target`, at once or over the links."""
     if tab[tab[A_INST] + target * I_WORDS + I_DEVICE] == device:
