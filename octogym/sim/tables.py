@@ -251,10 +251,7 @@ def _timers(w: _Writer, cluster: Cluster, parts: list[list[int]], where: int) ->
     where = -(-where // at.LINE) * at.LINE
     place, rows = [[0, 0] for _ in owner], []
     for part, entities in zip(parts, members, strict=True):
-        first, width = 0, at.BLOCK
-        while width < len(entities):
-            first, width = first + width, width * at.BLOCK
-        nodes = first + -(-len(entities) // at.BLOCK) * at.BLOCK
+        first, nodes = timer_words(len(entities))
         for k, entity in enumerate(entities):
             place[entity] = [where, first + k]
         listed = w.table([[entity] for entity in entities])
@@ -263,6 +260,14 @@ def _timers(w: _Writer, cluster: Cluster, parts: list[list[int]], where: int) ->
     w.words[at.N_DOMAIN] = len(parts)
     w.words[at.A_DOMAIN], w.words[at.A_ENTITY] = w.table(rows), w.table(place)
     return where
+
+
+def timer_words(entities: int) -> tuple[int, int]:
+    """Of a domain's timers (`octogym.sim.timers`): the first word that is an entity's, and how many words there are."""
+    first, width = 0, at.BLOCK
+    while width < entities:
+        first, width = first + width, width * at.BLOCK
+    return first, first + -(-entities // at.BLOCK) * at.BLOCK
 
 
 def pack_plan(plan: WorkloadPlan, cameras: int, links: int, absent: int) -> np.ndarray:
