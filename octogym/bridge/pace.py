@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-#: Steps that are looked back on, and how many times their median counts as a stall, which no step waits for.
-_LOOK_BACK, _STALL = 64, 2
+#: Steps that are looked back on, and from how many times their median on one is a stall, which no other step waits for.
+_LOOK_BACK, _STALL = 64, 1.5
 #: Steps before anything is known.
 _FEW = 8
 #: By which share of what is too much the time shrinks in a step.
@@ -17,7 +17,7 @@ class Pace:
 
     Reports of a window take a little longer in one than in another. A policy that gets them always at the time at which
     nearly all have come in sees a steady period, and is later by that little: the largest lateness of the last steps,
-    where those that are stalls (beyond twice the median) do not count.
+    where those that are stalls (beyond one and a half times the median) do not count.
 
     Args:
         most_ns: longer after a window's end nobody is held.
