@@ -13,7 +13,6 @@ import numpy as np
 from octogym.bridge.gather import Gatherer
 from octogym.bridge.keys import Admission, KeyRing
 from octogym.bridge.logbook import Logbook
-from octogym.bridge.pace import Pace
 from octogym.bridge.protocol.codec import MAX_CONTROL
 from octogym.bridge.protocol.deployment import Deployment, deployments
 from octogym.bridge.protocol.facts import STALE, NodeFacts
@@ -44,9 +43,8 @@ class BridgeBackend:
     """Steps a rack window by window on the fixed grid of this machine's clock.
 
     `step` sends the decision for the window that runs, waits for its end and returns what the devices have said of it
-    by then: at the latest `grace_ns` after the end, whatever becomes of any device, and at about the same time in each
-    window (`octogym.bridge.pace`). Where a device has said nothing its rows stand still with `valid` 0; `facts` says
-    what is known of it. One environment; real time, so nothing repeats.
+    by then: at the latest `grace_ns` after the end, whatever becomes of any device. Where a device has said nothing its
+    rows stand still with `valid` 0; `facts` says what is known of it. One environment; real time, so nothing repeats.
 
     Args:
         roster: the rack.
@@ -106,7 +104,6 @@ class BridgeBackend:
         self._seed, self._first, self._next = -1, -1, -1
         self._pending: Decision | None = None
         self.tally = Tally()
-        self._pace = Pace(grace_ns // 2)
         #: What is known of each device since the last step or reset.
         self.facts: dict[str, NodeFacts] = {}
 
@@ -141,7 +138,7 @@ class BridgeBackend:
                 f"running, with {self.address} as their host?"
             )
         self._gatherer.begin()
-        self._pace, self._pending = Pace(self._pace.most_ns), None
+        self._pending = None
         return self._collect(self._first - 1, due_ns, 0)
 
     def step(self, decision: Decision) -> Telemetry:
@@ -239,11 +236,8 @@ class BridgeBackend:
             for d, device in enumerate(self.cluster.devices):
                 self._gather(d, self.facts[device.id])
             telemetry = self._gatherer.sums()
-            tick_ns = machine.tick_ns(window)
         self.tally.see(before, self.facts)
         self._next = window + 1
-        if windows:
-            time.sleep(self._pace.hold(time.monotonic_ns() - tick_ns) / 1e9)
         return telemetry
 
     def _gather(self, device: int, facts: NodeFacts) -> None:
