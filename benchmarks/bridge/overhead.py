@@ -64,7 +64,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     began = datetime.now(timezone.utc)
     load = os.getloadavg()
-    rows, misses = [], []
+    rows: list[dict[str, Any]] = []
+    misses: list[str] = []
+    memory: dict[str, float] | None = None
+
+    def keep() -> None:
+        """What is known so far, so that an interruption loses one rack only."""
+        about = _provenance(options, began, load)
+        if options.json:
+            found = {"rows": rows, "memory": memory, "misses": misses, "provenance": about}
+            options.json.parent.mkdir(parents=True, exist_ok=True)
+            options.json.write_text(json.dumps(found, indent=2) + "\n")
+        if options.markdown:
+            options.markdown.parent.mkdir(parents=True, exist_ok=True)
+            options.markdown.write_text(page(rows, memory, misses, about))
+
     print(HEAD)
     steps = QUICK_STEPS if options.quick else STEPS
     for nodes in options.nodes:
@@ -73,20 +87,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows.append(row)
         print(_line(row), flush=True)
         misses += _misses(row)
+        keep()
     if any(row["rtgym_period_error_ms_p99"] is None for row in rows):
         print("rtgym is not installed: no period to compare with")
-    memory = memory_of(options.memory) if options.memory else None
-    if memory is not None:
+    if options.memory:
+        memory = memory_of(options.memory)
         print(f"memory: {memory['bytes_per_step']:.0f} bytes a step over {memory['steps']} steps")
         if memory["bytes_per_step"] > GROWTH:
             misses.append(f"memory grows by {memory['bytes_per_step']:.0f} bytes a step, allowed {GROWTH:g}")
-    if options.json:
-        found = {"rows": rows, "memory": memory, "misses": misses}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({**found, "provenance": _provenance(options, began, load)}, indent=2) + "\n")
-    if options.markdown:
-        options.markdown.parent.mkdir(parents=True, exist_ok=True)
-        options.markdown.write_text(page(rows, memory, misses, _provenance(options, began, load)))
+        keep()
     print("falls short: " + "; ".join(misses) if misses else "pass")
     return int(bool(misses))
 
