@@ -21,8 +21,9 @@ from octogym.bridge.protocol.rows import (
     RESULTS,
     STATE,
 )
-from octogym.bridge.scatter import Places, blank
+from octogym.bridge.scatter import Places
 from octogym.cluster.telemetry import BINS, Telemetry
+from octogym.cluster.telemetry_layout import zeros
 from octogym.cluster.topology import Cluster
 
 _SHOWN = FLAGS[:2]  # the third, a fault, is no telemetry
@@ -106,7 +107,7 @@ class Gatherer:
 
     def _allocate(self) -> None:
         """The telemetry, whose arrays are views of blocks, so that a block is filled at once."""
-        cluster, blocks, t = self.cluster, self._blocks, blank(self.cluster)
+        cluster, blocks, t = self.cluster, self._blocks, zeros(self.cluster)
         self.telemetry = t
         counted = [blocks[name] for name in ("counters", "cameras", "device_counters")]
         size = sum(block.size for block in counted)

@@ -21,13 +21,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from octogym.bridge.scatter import blank
 from octogym.cluster.decision import Decision
 from octogym.cluster.errors import MissingExtra, OctoGymError
 from octogym.cluster.fingerprint import fingerprint
 from octogym.cluster.options import SimOptions
 from octogym.cluster.scenario import Scenario
 from octogym.cluster.telemetry import Telemetry
+from octogym.cluster.telemetry_layout import zeros
 from octogym.cluster.topology import Cluster
 from octogym.version import __version__
 
@@ -265,7 +265,7 @@ class Row:
 
     def telemetry(self, into: Telemetry | None = None) -> Telemetry:
         """The row's telemetry, in a new one or `into` one of this cluster."""
-        t = blank(self._about.cluster) if into is None else into
+        t = zeros(self._about.cluster) if into is None else into
         for item in fields(Telemetry):
             array = getattr(t, item.name)[0:1]
             if item.name in SPARSE:

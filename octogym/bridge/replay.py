@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from octogym.bridge.recording import Recording, RecordingError
-from octogym.bridge.scatter import blank
 from octogym.cluster.decision import Decision
 from octogym.cluster.errors import OctoGymError
 from octogym.cluster.fingerprint import fingerprint
 from octogym.cluster.scenario import Scenario
 from octogym.cluster.telemetry import Telemetry
+from octogym.cluster.telemetry_layout import zeros
 from octogym.cluster.topology import Cluster
 
 
@@ -65,7 +65,7 @@ class ReplayBackend:
                 f"{about.cluster_sha256[:12]}...) is not that of {scenario.name}, given here; allowed: the same, none"
             )
         self.scenario, self.cluster = scenario, scenario.cluster
-        self._telemetry = blank(self.cluster)
+        self._telemetry = zeros(self.cluster)
         self._episode, self._next, self._step = -1, first, -1
         self._facts = self.recording.row(0, 0).facts()
         if self._facts is not None:

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 
 import numpy as np
 
 from octogym.bridge.protocol.deployment import Deployment
-from octogym.bridge.protocol.rows import HELD, IN_FORCE, RESULTS, SETTINGS, DecisionRows
+from octogym.bridge.protocol.rows import SETTINGS, DecisionRows
 from octogym.cluster.decision import Decision
-from octogym.cluster.telemetry import BINS, Telemetry
-from octogym.cluster.topology import Cluster
-
-_DTYPES = {
-    **dict.fromkeys(("active", "set_by", "present", "valid"), np.int8),
-    **dict.fromkeys((*IN_FORCE, "queue", "cpu_threads"), np.int32),
-    **dict.fromkeys(("latency_hist", "leaf_hist"), np.uint32),
-    "share_milli": np.uint16,
-}
-_DEVICES = ("present", "gpu_busy_ns", "cpu_threads")
-_LINKS = ("bandwidth_bps", "sent_bytes", "link_busy_ns")
-_CAMERAS = ("frames", "objects")
 
 
 class Places:
@@ -57,16 +44,3 @@ class Cutter:
             device: DecisionRows(settings[:, s], timeout_ns[s], share_milli[r])
             for device, (s, r, _) in zip(self._devices, places.spans, strict=True)
         }
-
-
-def blank(cluster: Cluster) -> Telemetry:
-    """Telemetry of one environment, all zeros."""
-    shapes: dict[str, tuple[int, ...]] = {field.name: (1, cluster.S) for field in fields(Telemetry)}
-    shapes.update(dict.fromkeys(("t_ns", "window_ns"), (1,)))
-    shapes.update(queue=(1, cluster.S, 5), share_milli=(1, cluster.R))
-    shapes.update(dict.fromkeys(("latency_hist", "leaf_hist"), (1, cluster.S, BINS)))
-    shapes.update(dict.fromkeys(_DEVICES, (1, cluster.D)))
-    shapes.update(dict.fromkeys(_LINKS, (1, cluster.L)))
-    cameras = (*_CAMERAS, *RESULTS, *("total_" + name for name in RESULTS), *HELD)
-    shapes.update(dict.fromkeys(cameras, (1, cluster.C)))
-    return Telemetry(**{name: np.zeros(shape, _DTYPES.get(name, np.int64)) for name, shape in shapes.items()})

@@ -7,22 +7,11 @@ from typing import Dict
 
 import numpy as np
 
-from octogym.cluster.telemetry import BINS, Telemetry, latency_bin_edges_ns, quantile_ns
+from octogym.cluster.telemetry import BINS, COUNTERS, LEAVING, RESULTS, Telemetry, latency_bin_edges_ns, quantile_ns
 from octogym.cluster.topology import Cluster
 
-INSTANCE_COUNTERS = (
-    "arrived",
-    "executed",
-    "completed",
-    "on_time",
-    "dropped_full",
-    "dropped_late",
-    "dropped_out",
-    "failed",
-    "lost",
-)
 INSTANCE_STATE = ("in_stage", "active", "pack", "batch", "pre", "post", "set_by", "local_latency_ns", "timeout_ns")
-CAMERA_COUNTERS = ("frames", "objects", "generated", "on_time_results", "late", "dropped", "missed", "lost_results")
+CAMERA_COUNTERS = ("frames", "objects", *RESULTS)
 CAMERA_STATE = ("in_flight", "overdue")
 LINK_FIELDS = ("bandwidth_bps", "sent_bytes", "link_busy_ns")
 QUEUES = ("q1", "q2", "q3", "q4", "q5")
@@ -99,8 +88,7 @@ class Episode:
         starts = np.arange(0, len(self.t_ns), windows)
         if not len(starts):
             return 0.0
-        kinds = ("completed", "dropped_full", "dropped_late", "failed", "lost")
-        left = np.add.reduceat(np.sum([self.instances[n] for n in kinds], 0, dtype=np.int64), starts)
+        left = np.add.reduceat(np.sum([self.instances[n] for n in LEAVING], 0, dtype=np.int64), starts)
         good = np.add.reduceat(self.instances["on_time"].astype(np.int64), starts)
         return float((good[left > 0] / left[left > 0]).mean()) if left.any() else 0.0
 
@@ -119,7 +107,7 @@ class Recorder:
             return {name: np.zeros(shape, np.int64 if name in _WIDE else np.int32) for name in names}
 
         self._t_ns = np.zeros((windows, num_envs), np.int64)
-        self._instances = table(INSTANCE_COUNTERS + INSTANCE_STATE + QUEUES, cluster.S)
+        self._instances = table(COUNTERS + INSTANCE_STATE + QUEUES, cluster.S)
         self._instances["reward"] = np.zeros((windows, num_envs, cluster.S), np.float32)
         self._cameras = table(CAMERA_COUNTERS + CAMERA_STATE, cluster.C)
         self._links = table(LINK_FIELDS, cluster.L)
@@ -130,7 +118,7 @@ class Recorder:
         """Copy one window. `reward` float32 [E, S]."""
         k = self.recorded
         self._t_ns[k] = telemetry.t_ns
-        for name in INSTANCE_COUNTERS + INSTANCE_STATE:
+        for name in COUNTERS + INSTANCE_STATE:
             self._instances[name][k] = getattr(telemetry, name)
         for q, name in enumerate(QUEUES):
             self._instances[name][k] = telemetry.queue[:, :, q]

@@ -10,6 +10,23 @@ import numpy as np
 #: Who set what is in force: the host's decision, the instance's onboard agent, the declared safe setting.
 BY_HOST, BY_AGENT, BY_SAFE = 0, 1, 2
 
+#: What is counted per instance, in images; each also as `total_*`.
+COUNTERS = (
+    "arrived",
+    "executed",
+    "completed",
+    "on_time",
+    "dropped_full",
+    "dropped_late",
+    "dropped_out",
+    "failed",
+    "lost",
+)
+#: How images leave an instance: arrived + in_stage before = the sum of these + in_stage after.
+LEAVING = ("completed", "dropped_full", "dropped_late", "failed", "lost")
+#: What is counted of each camera's leaf results; each also as `total_*`.
+RESULTS = ("generated", "on_time_results", "late", "dropped", "missed", "lost_results")
+
 #: Latency bins: 64 per doubling from 0.1 ms (at most 1.6 % wide), an underflow bin before, an overflow bin after.
 BIN_BASE_NS = 100_000
 BINS = 1 + 1280 + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from octogym.cluster.telemetry import BINS, Telemetry
+from octogym.cluster.telemetry import BINS, COUNTERS, RESULTS, Telemetry
 from octogym.cluster.topology import Cluster
 
 
@@ -44,26 +44,14 @@ class Buffers:
     def telemetry(self, cluster: Cluster) -> Telemetry:
         c, g, f, cam, link = self.counts, self.settings, self.flags, self.cameras, self.links
         both = self.hist.reshape(len(self.age), 2, cluster.S, BINS)
-        counters = (
-            "arrived",
-            "executed",
-            "completed",
-            "on_time",
-            "dropped_full",
-            "dropped_late",
-            "dropped_out",
-            "failed",
-            "lost",
-        )
-        results = ("generated", "on_time_results", "late", "dropped", "missed", "lost_results")
         views: dict[str, np.ndarray] = {"t_ns": self.times[0], "window_ns": self.times[1]}
-        views.update(zip((*counters, *(f"total_{name}" for name in counters)), c, strict=False))
+        views.update(zip((*COUNTERS, *(f"total_{name}" for name in COUNTERS)), c, strict=False))
         views.update(in_stage=c[18], local_latency_ns=c[19], timeout_ns=c[20], queue=self.queue)
         views.update(latency_hist=both[:, 0], leaf_hist=both[:, 1])
         views.update(zip(("pack", "batch", "pre", "post", "requested_pre", "requested_post"), g, strict=True))
         views.update(active=f[0], set_by=f[1], valid=f[2], age_ns=self.age, share_milli=self.shares)
         views.update(present=self.present, gpu_busy_ns=self.gpu_busy, cpu_threads=self.cpu)
         views.update(zip(("bandwidth_bps", "sent_bytes", "link_busy_ns"), link, strict=True))
-        views.update(zip(("frames", "objects", *results, *(f"total_{name}" for name in results)), cam, strict=False))
+        views.update(zip(("frames", "objects", *RESULTS, *(f"total_{name}" for name in RESULTS)), cam, strict=False))
         views.update(in_flight=cam[14], overdue=cam[15])
         return Telemetry(**views)

@@ -9,13 +9,13 @@ import numpy as np
 
 from octogym.cluster.backend import Backend
 from octogym.cluster.settings import KEEP
-from octogym.cluster.telemetry import BY_HOST, Telemetry
+from octogym.cluster.telemetry import BY_HOST, COUNTERS, LEAVING, RESULTS, Telemetry
+from octogym.cluster.telemetry_layout import layout
 from octogym.testing import rules
 from octogym.testing.decisions import random_decision
 from octogym.testing.digest import Digest, difference
 from octogym.testing.process import in_another_process
 from octogym.testing.rules import require
-from octogym.testing.telemetry_layout import COUNTERS, LEAVING, RESULTS, layout
 
 #: Makes a new backend with so many environments.
 MakeBackend = Callable[[int], Backend]

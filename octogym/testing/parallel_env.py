@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
+from octogym.cluster.telemetry import LEAVING
 from octogym.testing import rules
 from octogym.testing.digest import Digest, difference, digest
 from octogym.testing.process import in_another_process
@@ -19,7 +20,6 @@ MakeEnv = Callable[[], ParallelEnv]
 Returned = tuple[Any, ...]
 #: An episode must end within so many steps, or the check says so.
 MOST_STEPS = 2000
-_LEAVING = ("completed", "dropped_full", "dropped_late", "failed", "lost")
 _FATES = ("on_time", "late", "dropped", "missed", "lost")
 
 
@@ -190,7 +190,7 @@ def check_accounting(make_env: MakeEnv, seed: int = 0) -> None:
                 held.pop(agent, None)
                 continue
             if agent in held:
-                left, right = info["arrived"] + held[agent], sum(info[n] for n in _LEAVING) + info["in_stage"]
+                left, right = info["arrived"] + held[agent], sum(info[n] for n in LEAVING) + info["in_stage"]
                 require(left == right, rules.ENV_ACCOUNTING, f"step {k}, {agent!r}: {left} and {right}")
             held[agent] = info["in_stage"]
         info = next(iter(infos.values()))

@@ -17,23 +17,11 @@ from octogym.cluster.draws import uniform_of
 from octogym.cluster.options import SimOptions
 from octogym.cluster.scenario import FixedPlan, Scenario
 from octogym.cluster.settings import KEEP, Settings
-from octogym.cluster.telemetry import BINS, BY_HOST, BY_SAFE, Telemetry, latency_bin_edges_ns
+from octogym.cluster.telemetry import BINS, BY_HOST, BY_SAFE, COUNTERS, RESULTS, Telemetry, latency_bin_edges_ns
 from octogym.cluster.topology import Camera, Cluster, Device, DeviceType, Instance, Profile, Route, Stage
 from octogym.cluster.workload import CountTable, RateTable, WorkloadPlan
 
 SECOND = 1_000_000_000
-_COUNTERS = (
-    "arrived",
-    "executed",
-    "completed",
-    "on_time",
-    "dropped_full",
-    "dropped_late",
-    "dropped_out",
-    "failed",
-    "lost",
-)
-_RESULTS = ("generated", "on_time_results", "late", "dropped", "missed", "lost_results")
 _STREAM = 77
 
 
@@ -137,7 +125,7 @@ class ToyBackend:
         for e in range(self.num_envs):
             for s in range(self.cluster.S):
                 self._serve(e, s, bool(before[e, s]))
-        for name in _COUNTERS + _RESULTS:
+        for name in COUNTERS + RESULTS:
             total = getattr(t, "total_" + name)
             total += getattr(t, name)
         self._step += 1
@@ -189,9 +177,9 @@ class ToyBackend:
     def _serve(self, e: int, s: int, was_here: bool) -> None:
         """Requests arrive at a drawn rate; a batch's worth is served per 50 ms; the rest waits or is dropped."""
         t, seed, k = self._t, int(self._seed[e]), int(self._step[e])
-        for name in _COUNTERS:
+        for name in COUNTERS:
             getattr(t, name)[e, s] = 0
-        for name in _RESULTS:
+        for name in RESULTS:
             getattr(t, name)[e, s] = 0
         t.local_latency_ns[e, s] = 0
         here = bool(t.present[e, s])
@@ -210,13 +198,13 @@ class ToyBackend:
         latency = int(SECOND * (0.01 * batch + 0.002 * (waiting - done)))
         good = done if latency <= SECOND // 4 else 0
         values = (arrived, done, done, good, full, late, 0, 0, 0)
-        for name, value in zip(_COUNTERS, values, strict=True):
+        for name, value in zip(COUNTERS, values, strict=True):
             getattr(t, name)[e, s] = value
         left = waiting - done - full
         t.in_stage[e, s] = t.queue[e, s, 0] = t.in_flight[e, s] = left
         t.overdue[e, s] = 0
         t.local_latency_ns[e, s] = latency if done else 0
-        for name, value in zip(_RESULTS, (arrived, good, done - good, full + late, 0, 0), strict=True):
+        for name, value in zip(RESULTS, (arrived, good, done - good, full + late, 0, 0), strict=True):
             getattr(t, name)[e, s] = value
         bin_ = int(np.searchsorted(latency_bin_edges_ns(), latency, "right")) - 1
         t.latency_hist[e, s, bin_] = t.leaf_hist[e, s, bin_] = done
@@ -240,7 +228,7 @@ def _layout(name: str, n: Mapping[str, int]) -> tuple[tuple[int, ...], type]:
         **dict.fromkeys(("bandwidth_bps", "sent_bytes", "link_busy_ns"), ((E, n["L"]), np.int64)),
         **dict.fromkeys(("pack", "batch", "pre", "post", "requested_pre", "requested_post"), ((E, S), np.int32)),
     }
-    cameras = ("frames", "objects", *_RESULTS, *["total_" + r for r in _RESULTS], "in_flight", "overdue")
+    cameras = ("frames", "objects", *RESULTS, *["total_" + r for r in RESULTS], "in_flight", "overdue")
     return special.get(name) or ((E, n["C"] if name in cameras else S), np.int64)
 
 

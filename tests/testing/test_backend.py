@@ -11,9 +11,9 @@ import pytest
 from octogym.cluster import registry
 from octogym.cluster.decision import Decision
 from octogym.cluster.telemetry import Telemetry
+from octogym.cluster.telemetry_layout import layout
 from octogym.testing import BackendMixin, BrokenRule, check_backend, rules
 from octogym.testing import backend as checks
-from octogym.testing.telemetry_layout import layout
 from tests.envs.toy_backend import ToyBackend
 
 

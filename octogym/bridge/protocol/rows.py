@@ -9,22 +9,13 @@ import numpy as np
 
 from octogym.bridge.protocol.deployment import Deployment
 from octogym.bridge.protocol.tables import Shape
+from octogym.cluster import telemetry
 from octogym.cluster.settings import KEEP, KEEP_SHARE
 
 #: Rows of `DecisionRows.settings`.
 SETTINGS = ("active", "pack", "batch", "pre", "post")
-#: Rows of an observation's `counters`, in images, cumulative since the last Reset.
-COUNTERS = (
-    "arrived",
-    "executed",
-    "completed",
-    "on_time",
-    "dropped_full",
-    "dropped_late",
-    "dropped_out",
-    "failed",
-    "lost",
-)
+#: Rows of an observation's `counters`, in images, cumulative since the last Reset: telemetry's, in its order.
+COUNTERS = telemetry.COUNTERS
 #: Rows of an observation's `state`: now, and the average of the window.
 STATE = ("in_stage", "local_latency_ns", "timeout_ns")
 #: Rows of an observation's `in_force`.
@@ -38,7 +29,7 @@ DEVICE = ("cpu_threads", "up_bps", "down_bps", "memory_bytes", "power_mw", "temp
 #: Rows of an observation's `cameras` (this device's), cumulative.
 CAMERAS = ("frames", "objects")
 #: Rows of an observation's `results`, cumulative: what this device has added for each camera of the cluster.
-RESULTS = ("generated", "on_time_results", "late", "dropped", "missed", "lost_results")
+RESULTS = telemetry.RESULTS
 #: Rows of an observation's `held`: results of each camera of the cluster in this device now, and those past the SLO.
 HELD = ("in_flight", "overdue")
 

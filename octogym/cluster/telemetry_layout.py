@@ -1,4 +1,4 @@
-"""Shapes and types of telemetry, as octogym.cluster.telemetry documents them."""
+"""Shapes and types of telemetry, as `octogym.cluster.telemetry` documents them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ from dataclasses import fields
 
 import numpy as np
 
-from octogym.cluster.telemetry import BINS, Telemetry
+from octogym.cluster.telemetry import BINS, RESULTS, Telemetry
 from octogym.cluster.topology import Cluster
 
-COUNTERS = (
-    *("arrived", "executed", "completed", "on_time", "dropped_full", "dropped_late", "dropped_out", "failed", "lost"),
-)
-RESULTS = ("generated", "on_time_results", "late", "dropped", "missed", "lost_results")
-LEAVING = ("completed", "dropped_full", "dropped_late", "failed", "lost")
 _SETTINGS = ("pack", "batch", "pre", "post", "requested_pre", "requested_post")
 _CAMERAS = ("frames", "objects", *RESULTS, *("total_" + name for name in RESULTS), "in_flight", "overdue")
 _DEVICES = {"present": np.int8, "gpu_busy_ns": np.int64, "cpu_threads": np.int32}
@@ -33,3 +28,8 @@ def layout(cluster: Cluster, num_envs: int) -> dict[str, tuple[tuple[int, ...], 
     made.update(dict.fromkeys(("bandwidth_bps", "sent_bytes", "link_busy_ns"), ((E, cluster.L), np.int64)))
     made.update(dict.fromkeys(_CAMERAS, ((E, cluster.C), np.int64)))
     return {name: (shape, np.dtype(kind)) for name, (shape, kind) in made.items()}
+
+
+def zeros(cluster: Cluster, num_envs: int = 1) -> Telemetry:
+    """Telemetry in which nothing is and nothing was."""
+    return Telemetry(**{name: np.zeros(shape, kind) for name, (shape, kind) in layout(cluster, num_envs).items()})
