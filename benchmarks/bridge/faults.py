@@ -19,13 +19,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import argparse
 import gc
 import json
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 import numpy as np
 
 from benchmarks._bridge import noticed
-from benchmarks._speed.timing import cores
-from octogym.cli.provenance import cpu_model, git_commit
+from benchmarks._bridge.provenance import provenance
 from tests.bridge.protocol.histories import SECOND, history, quiet_rack
 
 TRIALS, QUICK_TRIALS = 12, 3
@@ -78,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         misses.append(f"memory grows by {memory['blocks']} blocks, {memory['objects']} objects")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        provenance = _provenance(options, began, load)
-        options.json.write_text(json.dumps({**found, "misses": misses, "provenance": provenance}, indent=2) + "\n")
+        about = provenance(options.quick, began, load)
+        options.json.write_text(json.dumps({**found, "misses": misses, "provenance": about}, indent=2) + "\n")
     print("falls short: " + "; ".join(misses) if misses else "pass")
     return int(bool(misses))
 
@@ -102,21 +99,6 @@ def _memory(steps: int) -> dict[str, int]:
         gc.collect()
         seen.append((sys.getallocatedblocks(), len(gc.get_objects())))
     return {"steps": steps, "blocks": seen[1][0] - seen[0][0], "objects": seen[1][1] - seen[0][1]}
-
-
-def _provenance(options: argparse.Namespace, began: datetime, load: Sequence[float]) -> dict[str, Any]:
-    return {
-        "git_commit": git_commit(),
-        "began": began.isoformat(timespec="seconds"),
-        "ended": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "quick": options.quick,
-        "cpu": cpu_model(),
-        "cores": cores(),
-        "load_average_before": list(load),
-        "load_average_after": list(os.getloadavg()),
-        "python": platform.python_version(),
-        "pyzmq": version("pyzmq"),
-    }
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

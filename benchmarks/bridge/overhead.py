@@ -19,11 +19,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import json
-import platform
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +31,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 import numpy as np
 
 from benchmarks._bridge.period import rtgym_periods
+from benchmarks._bridge.provenance import provenance
 from benchmarks._bridge.racks import Stepped, memory_of, step_rack
 from benchmarks._speed.result import Skip
-from benchmarks._speed.timing import cores
-from octogym.cli.provenance import cpu_model, git_commit
 
 #: Nodes -> real window in ms, p99 of the overhead that is allowed in ms.
 CASES = {1: (100.0, 2.0), 16: (250.0, 6.0), 100: (1000.0, 30.0)}
@@ -70,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def keep() -> None:
         """What is known so far, so that an interruption loses one rack only."""
-        about = _provenance(options, began, load)
+        about = provenance(options.quick, began, load)
         if options.json:
             found = {"rows": rows, "memory": memory, "misses": misses, "provenance": about}
             options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -191,22 +188,6 @@ def _peer(period_ms: float, steps: int) -> float | None:
     except Skip:
         return None
     return float(np.percentile(np.abs(periods_ms - period_ms), 99))
-
-
-def _provenance(options: argparse.Namespace, began: datetime, load: Sequence[float]) -> dict[str, Any]:
-    return {
-        "git_commit": git_commit(),
-        "began": began.isoformat(timespec="seconds"),
-        "ended": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "quick": options.quick,
-        "cpu": cpu_model(),
-        "cores": cores(),
-        "load_average_before": list(load),
-        "load_average_after": list(os.getloadavg()),
-        "niceness": os.nice(0),
-        "python": platform.python_version(),
-        "pyzmq": version("pyzmq"),
-    }
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,7 +15,6 @@ from octogym.cluster.errors import OctoGymError
 from octogym.cluster.scenario import Scenario
 from octogym.cluster.topology import Device
 from octogym.device_node.link import load_zmq
-from octogym.rack.faults import Fault
 from octogym.rack.loop import NodeLoop
 from octogym.rack.nodes import SimulatedNodes
 from octogym.rack.remote import RemoteNode, WorldServer
@@ -33,21 +32,12 @@ class RackError(OctoGymError, RuntimeError):
 class NodesProcess:
     """A process that runs `SimulatedNodes` while the context lasts. Arguments are theirs."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        address: str,
-        host: bytes | None,
-        pairs: Mapping[str, KeyPair],
-        period_ns: int,
-        faults: Sequence[Fault] = (),
-        agent: str | None = None,
-    ) -> None:
+    def __init__(self, *arguments: Any, **more: Any) -> None:
         # Not forked: libzmq's threads and locks do not survive that.
         context = multiprocessing.get_context("spawn")
         self._stop = context.Event()
-        arguments = (scenario, address, host, dict(pairs), period_ns, tuple(faults), None, agent)
-        self._process = context.Process(target=_serve, args=(self._stop, *arguments), name="octogym-nodes", daemon=True)
+        given = (self._stop, *arguments)
+        self._process = context.Process(target=_serve, args=given, kwargs=more, name="octogym-nodes", daemon=True)
 
     def check(self) -> None:
         """RackError if the process has ended."""
@@ -68,10 +58,10 @@ class NodesProcess:
             self._process.join(_PARTING_S)
 
 
-def _serve(stop: Any, *arguments: Any) -> None:
+def _serve(stop: Any, *arguments: Any, **more: Any) -> None:
     # Ctrl-C goes to the whole group; the parent decides when the nodes end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    nodes = SimulatedNodes(*arguments)
+    nodes = SimulatedNodes(*arguments, **more)
     try:
         while not stop.is_set():
             nodes.turn()

@@ -86,7 +86,7 @@ def unpack(tables: Sequence[Table], payload: bytes) -> Dict[str, np.ndarray]:
     Raises:
         ProtocolError: rules "table", "bytes", "finite".
     """
-    spans: List[Tuple[str, np.dtype, Tuple[int, ...], int]] = []
+    spans: List[Tuple[str, np.dtype, Tuple[int, ...], int, int]] = []
     seen = set()
     at = 0
     for table in tables:
@@ -103,17 +103,14 @@ def unpack(tables: Sequence[Table], payload: bytes) -> Dict[str, np.ndarray]:
                 raise ProtocolError("table", f"{table.name}: shape {table.shape}")
             count *= size
         seen.add(table.name)
-        spans.append((table.name, dtype, tuple(table.shape), at))
+        spans.append((table.name, dtype, tuple(table.shape), count, at))
         at += -(-count * dtype.itemsize // ALIGN) * ALIGN
         if at > len(payload):
             raise ProtocolError("bytes", f"{table.name} would end at byte {at} of {len(payload)}")
     if at != len(payload):
         raise ProtocolError("bytes", f"the tables speak of {at} bytes, the frame has {len(payload)}")
     arrays = {}
-    for name, dtype, shape, start in spans:
-        count = 1
-        for size in shape:
-            count *= size
+    for name, dtype, shape, count, start in spans:
         array = np.frombuffer(payload, dtype, count, start) if count else np.zeros(0, dtype)
         if dtype.kind == "f" and not np.isfinite(array).all():
             raise ProtocolError("finite", f"{name} holds values that are not finite")
