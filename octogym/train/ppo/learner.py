@@ -13,10 +13,8 @@ import numpy as np
 
 from octogym.agents.ppo import network
 from octogym.cluster.observation import OBSERVATION
-from octogym.cluster.tensor_file import check_arrays
-from octogym.train.checkpoint import join_names, split_names
 from octogym.train.gae import advantages
-from octogym.train.torch_extra import adam_arrays, import_torch, load_adam
+from octogym.train.ppo.updates import Updates
 
 #: Units of the central critic's hidden layers.
 CENTRAL = 128
@@ -35,7 +33,7 @@ class Rollout:
         self.reward = np.zeros((count, *shape), np.float32)
 
 
-class Learner:
+class Learner(Updates):
     """Actor, critic and optimiser of one run.
 
     Args:
@@ -44,24 +42,16 @@ class Learner:
     """
 
     def __init__(self, config: Any, kind: np.ndarray, sizes: np.ndarray, kinds: int, heads: tuple[int, ...]) -> None:
-        self._torch = torch = import_torch()
-        self.config, self.kind, self.sizes, self.kinds, self.heads = config, kind, sizes, kinds, heads
+        self.kind, self.sizes, self.kinds, self.heads = kind, sizes, kinds, heads
         self.mask = network.head_mask(sizes, heads)
-        S = len(kind)
         generator = np.random.default_rng([config.seed, 1])
         actor = network.initial(kinds, heads, generator)
-        critic = _critic(S, kinds, config.method == "mappo", generator)
-        self._fixed = {name: torch.from_numpy(actor.pop(name)) for name in ("mean", "scale")}
-        self.actor = {name: torch.from_numpy(array).requires_grad_() for name, array in actor.items()}
-        self.critic = {name: torch.from_numpy(array).requires_grad_() for name, array in critic.items()}
-        named = {"actor": self.actor, "critic": self.critic}
-        self._named: dict[str, Any] = {f"{part}/{name}": x for part, p in named.items() for name, x in p.items()}
-        self._weights = [self._named[name] for name in sorted(self._named)]
-        self._optimiser = torch.optim.Adam(self._weights, config.lr, eps=1e-5)
+        critic = _critic(len(kind), kinds, config.method == "mappo", generator)
+        fixed = {name: actor.pop(name) for name in ("mean", "scale")}
+        super().__init__(config, {"actor": actor, "critic": critic}, fixed)
+        torch = self._torch
         self._kind, self._mask = torch.from_numpy(kind), torch.from_numpy(self.mask)
         self._normalised = False
-        # Shares the tensors' memory: what learning changes, acting sees.
-        self._acting = {name: x.detach().numpy() for name, x in {**self._fixed, **self.actor}.items()}
 
     # --- acting -----------------------------------------------------------------------------------------------------
     def act(self, observation: np.ndarray, u: np.ndarray | None) -> np.ndarray:
@@ -98,19 +88,11 @@ class Learner:
             *(observation[:-1], present[:-1], action, before),
             *(torch.from_numpy(gain), torch.from_numpy(gain + value[:-1])),
         )
-        # A sample is one cluster in one window with all its agents: a central critic looks at them together.
-        flat = [x.reshape(-1, *x.shape[2:]) for x in data]
-        for group in self._optimiser.param_groups:
-            group["lr"] = config.lr * (1 - done if config.anneal else 1.0)
-        losses = []
-        for epoch in range(config.epochs):
-            order = torch.from_numpy(np.random.default_rng([*draw, epoch]).permutation(len(flat[0])))
-            losses += [self._descend(*(x[chosen] for x in flat)) for chosen in order.chunk(config.minibatches)]
-        return {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
+        return self.passes(data, done, draw)
 
     def log_chances(self, observation: Any, action: Any) -> tuple[Any, Any]:
         """log pi(action) and entropy, tensors [...], summed over heads, for observations [..., S, 8]."""
-        torch, p = self._torch, self.actor
+        torch, p = self._torch, self.parts["actor"]
         x = torch.tanh(self._scaled(observation) @ p["w1"] + p["kind1"][self._kind])
         x = torch.tanh(x @ p["w2"] + p["b2"])
         logits = torch.where(self._mask, x @ p["w3"] + p["kind3"][self._kind], torch.tensor(network.NEVER))
@@ -123,7 +105,7 @@ class Learner:
 
     def values(self, observation: Any, present: Any) -> Any:
         """Each agent's value, tensor [..., S]."""
-        torch, p = self._torch, self.critic
+        torch, p = self._torch, self.parts["critic"]
         x = self._scaled(observation)
         if self.config.method == "mappo":
             x = torch.cat([x.flatten(-2), present.to(x.dtype)], -1)
@@ -141,8 +123,8 @@ class Learner:
         self._acting["scale"][:] = 1 / np.maximum(rows.std(0), LEAST_DEVIATION)
         self._normalised = True
 
-    def _descend(self, observation: Any, there: Any, action: Any, before: Any, gain: Any, target: Any) -> Any:
-        torch, config = self._torch, self.config
+    def descend(self, *samples: Any) -> dict[str, float]:
+        observation, there, action, before, gain, target = samples
         chance, entropy = self.log_chances(observation, action)
         value = self.values(observation, there)
         # Agents whose device is away decide nothing and earn nothing.
@@ -150,46 +132,16 @@ class Learner:
         if len(gain) < 2:
             return {"loss/policy": 0.0, "loss/value": 0.0, "entropy/mean": 0.0}
         gain = (gain - gain.mean()) / (gain.std() + 1e-8)
-        ratio = (chance - before).exp()
-        policy = -torch.min(gain * ratio, gain * ratio.clamp(1 - config.clip, 1 + config.clip)).mean()
+        policy = -self.clipped((chance - before).exp(), gain).mean()
         regression = (value[there] - target[there]).pow(2).mean()
-        loss = policy + config.value_weight * regression - config.entropy * entropy.mean()
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._weights, config.max_grad_norm)
-        self._optimiser.step()
-        return {
-            "loss/policy": policy.item(),
-            "loss/value": regression.item(),
-            "entropy/mean": entropy.mean().item(),
-        }
+        return self.step(policy, regression, entropy.mean())
 
     # --- keeping ----------------------------------------------------------------------------------------------------
-    def actor_arrays(self) -> network.Parameters:
-        """Copies of what acts."""
-        return {name: array.copy() for name, array in self._acting.items()}
-
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Everything that later updates depend on, copies."""
-        weights = {name: x.detach().numpy().copy() for name, x in self._named.items()}
-        fixed = {name: x.numpy().copy() for name, x in self._fixed.items()}
-        moments = join_names(fixed=fixed, adam=adam_arrays(self._optimiser, self._named))
-        return {**weights, **moments, "normalised": np.array(self._normalised)}
+        return {**super().state_dict(), "normalised": np.array(self._normalised)}
 
     def load(self, file: Any, state: dict[str, np.ndarray]) -> None:
-        """Go on from `state_dict`'s arrays.
-
-        Raises:
-            TensorFileError: missing, foreign or misshapen arrays, naming `file`.
-        """
-        torch = self._torch
-        check_arrays(file, state, {name: array.shape for name, array in self.state_dict().items()})
-        with torch.no_grad():
-            for name, x in self._named.items():
-                x.copy_(torch.from_numpy(state[name]))
-            for name, x in self._fixed.items():
-                x.copy_(torch.from_numpy(state[f"fixed/{name}"]))
-        load_adam(torch, self._optimiser, self._named, split_names(state, "adam"))
+        super().load(file, state)
         self._normalised = bool(state["normalised"])
 
 

@@ -12,10 +12,8 @@ import numpy as np
 
 from octogym.agents.ppo import offload_network as network
 from octogym.agents.ppo.network import Parameters, orthogonal
-from octogym.cluster.tensor_file import check_arrays
-from octogym.train.checkpoint import join_names, split_names
 from octogym.train.gae import advantages
-from octogym.train.torch_extra import adam_arrays, import_torch, load_adam
+from octogym.train.ppo.updates import Updates
 
 #: Units of the critic's last hidden layer.
 CRITIC = 128
@@ -36,7 +34,7 @@ class Rollout:
         self.window_s = np.zeros((count, E))
 
 
-class Learner:
+class Learner(Updates):
     """Actor, critic and optimiser of one run.
 
     Args:
@@ -45,24 +43,17 @@ class Learner:
     """
 
     def __init__(self, config: Any, kinds: np.ndarray) -> None:
-        self._torch = torch = import_torch()
-        self.config, self.kinds = config, kinds
+        self.kinds = kinds
         generator = np.random.default_rng([config.seed, 1])
         actor = network.initial(config.history, generator)
         actor["kind4"][network.OWN] = config.own
         critic = _critic(config.history, generator)
-        self.actor = {name: torch.from_numpy(array).requires_grad_() for name, array in actor.items()}
-        self.critic = {name: torch.from_numpy(array).requires_grad_() for name, array in critic.items()}
         # The logarithm of the deviation with which scores are drawn.
-        spread = np.full(network.KINDS, np.log(config.spread), np.float32)
-        self.spread = torch.from_numpy(spread).requires_grad_()
-        named = {"actor": self.actor, "critic": self.critic, "drawn": {"spread": self.spread}}
-        self._named: dict[str, Any] = {f"{part}/{name}": x for part, p in named.items() for name, x in p.items()}
-        self._weights = [self._named[name] for name in sorted(self._named)]
-        self._optimiser = torch.optim.Adam(self._weights, config.lr, eps=1e-5)
-        self._kinds = torch.from_numpy(kinds)
-        # Share the tensors' memory: what learning changes, acting sees.
-        self._acting = {name: x.detach().numpy() for name, x in self.actor.items()}
+        drawn = {"spread": np.full(network.KINDS, np.log(config.spread), np.float32)}
+        super().__init__(config, {"actor": actor, "critic": critic, "drawn": drawn})
+        self._kinds = self._torch.from_numpy(kinds)
+        # Shares the tensor's memory, as `_acting` does.
+        self.spread = self.parts["drawn"]["spread"]
         self._spread = self.spread.detach().numpy()
 
     # --- acting -----------------------------------------------------------------------------------------------------
@@ -95,20 +86,12 @@ class Learner:
             # What all clusters gained at a moment is the load's doing, not the decisions'.
             gain = gain - gain.mean(1, keepdims=True)
         data = (*seen, present[:-1], drawn, before, torch.from_numpy(gain), torch.from_numpy(target))
-        # A sample is one cluster in one step with all its agents.
-        flat = [x.reshape(-1, *x.shape[2:]) for x in data]
-        for group in self._optimiser.param_groups:
-            group["lr"] = config.lr * (1 - done if config.anneal else 1.0)
-        losses = []
-        for epoch in range(config.epochs):
-            order = torch.from_numpy(np.random.default_rng([*draw, epoch]).permutation(len(flat[0])))
-            losses += [self._descend(*(x[chosen] for x in flat)) for chosen in order.chunk(config.minibatches)]
-        return {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
+        return self.passes(data, done, draw)
 
     def log_chances(self, seen: tuple[Any, ...], drawn: Any) -> tuple[Any, Any]:
         """log of the density of drawn scores, and entropy up to a constant, tensors [...], summed over the targets
         that are there; `seen`: `offload_network.inputs` [..., T]."""
-        p, torch = self.actor, self._torch
+        p, torch = self.parts["actor"], self._torch
         _, target, there = seen
         context = self._agents(p, seen)
         x = (context @ p["context"])[..., None, :] + target @ p["target"] + p["kind3"][self._kinds]
@@ -119,7 +102,7 @@ class Learner:
 
     def values(self, seen: tuple[Any, ...], present: Any) -> Any:
         """The team's value, tensor [...], of the inputs [..., N, T] of all agents, and which are `present` [..., N]."""
-        p, torch = self.critic, self._torch
+        p, torch = self.parts["critic"], self._torch
         each = self._agents(p, seen) * present[..., None]
         mean = each.sum(-2) / present.sum(-1, keepdim=True).clamp(min=1)
         return (torch.tanh(mean @ p["w3"] + p["b3"]) @ p["w4"] + p["b4"])[..., 0]
@@ -131,63 +114,18 @@ class Learner:
         mean = each.sum(-2) / there.sum(-1, keepdim=True)
         return torch.tanh(own @ p["self"] + mean @ p["mean"] + p["b2"])
 
-    def _descend(
-        self,
-        own: Any,
-        target: Any,
-        there: Any,
-        present: Any,
-        drawn: Any,
-        before: Any,
-        gain: Any,
-        reached: Any,
-    ) -> dict[str, float]:
-        torch, config = self._torch, self.config
+    def descend(self, *samples: Any) -> dict[str, float]:
+        own, target, there, present, drawn, before, gain, reached = samples
         seen = (own, target, there)
         chance, entropy = self.log_chances(seen, drawn)
         value = self.values(seen, present)
         gain = (gain - gain.mean()) / (gain.std(correction=0) + 1e-8)
         # Agents whose device is away decide nothing; a mean over nobody would be no number.
         count = present.sum().clamp(min=1)
-        ratio = torch.where(present, chance - before, torch.zeros_like(chance)).exp()
-        gain = gain[:, None]
-        worth = torch.min(gain * ratio, gain * ratio.clamp(1 - config.clip, 1 + config.clip))
-        policy = -(worth * present).sum() / count
-        entropy = (entropy * present).sum() / count
+        ratio = self._torch.where(present, chance - before, self._torch.zeros_like(chance)).exp()
+        policy = -(self.clipped(ratio, gain[:, None]) * present).sum() / count
         regression = (value - reached).pow(2).mean()
-        loss = policy + config.value_weight * regression - config.entropy * entropy
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._weights, config.max_grad_norm)
-        self._optimiser.step()
-        return {
-            "loss/policy": policy.item(),
-            "loss/value": regression.item(),
-            "entropy/mean": entropy.item(),
-        }
-
-    # --- keeping ----------------------------------------------------------------------------------------------------
-    def actor_arrays(self) -> Parameters:
-        """Copies of what acts."""
-        return {name: array.copy() for name, array in self._acting.items()}
-
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """Everything that later updates depend on, copies."""
-        weights = {name: x.detach().numpy().copy() for name, x in self._named.items()}
-        return {**weights, **join_names(adam=adam_arrays(self._optimiser, self._named))}
-
-    def load(self, file: Any, state: dict[str, np.ndarray]) -> None:
-        """Go on from `state_dict`'s arrays.
-
-        Raises:
-            TensorFileError: missing, foreign or misshapen arrays, naming `file`.
-        """
-        torch = self._torch
-        check_arrays(file, state, {name: array.shape for name, array in self.state_dict().items()})
-        with torch.no_grad():
-            for name, x in self._named.items():
-                x.copy_(torch.from_numpy(state[name]))
-        load_adam(torch, self._optimiser, self._named, split_names(state, "adam"))
+        return self.step(policy, regression, (entropy * present).sum() / count)
 
 
 def _critic(history: int, generator: np.random.Generator) -> Parameters:

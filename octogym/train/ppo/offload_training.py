@@ -18,7 +18,7 @@ from octogym.cluster.offloading.layout import TOP_K, OffloadLayout
 from octogym.cluster.scenario import Scenario
 from octogym.envs.offload.vector import OffloadVectorEnv
 from octogym.train.ppo.offload_learner import GAMMA_S, Learner, Rollout
-from octogym.train.ppo.run import SEEDS, PpoResult, PpoRun, train_run
+from octogym.train.ppo.run import PpoResult, PpoRun, check_settings, train_run
 from octogym.train.settings import SettingError, number, whole
 
 
@@ -72,23 +72,15 @@ class OffloadPpoConfig:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("seed", "top_k"):
-            whole(self, name, 0)
-        for name in ("num_envs", "episodes", "rollout", "epochs", "minibatches", "history", "threads"):
-            whole(self, name)
-        for name in ("lr", "clip", "max_grad_norm", "spread"):
-            number(self, name, 0, above=True)
-        for name in ("lam", "gamma"):
-            number(self, name, 0, 1)
-        for name in ("entropy", "value_weight"):
-            number(self, name, 0)
+        check_settings(self)
+        whole(self, "top_k", 0)
+        whole(self, "history")
+        number(self, "spread", 0, above=True)
         number(self, "own", -100, 100)
         if self.gamma == 1:
             raise SettingError("gamma", self.gamma, "a number from 0, below 1")
         if self.same_load and self.num_envs == 1:
             raise SettingError("same_load", True, "False where num_envs = 1: there is nothing to compare with")
-        if self.episodes * self.num_envs > SEEDS:
-            raise SettingError("episodes", self.episodes, f"at most {SEEDS // self.num_envs}: each takes new seeds")
 
 
 def train_offload_ppo(config: OffloadPpoConfig) -> PpoResult:

@@ -16,7 +16,7 @@ from octogym.cluster.scenario import Scenario
 from octogym.cluster.tensor_file import write_tensors
 from octogym.train.checkpoint import POLICY_FILE, STATE_FILE, TrainingState, load_state, provenance, save_state
 from octogym.train.progress import Progress
-from octogym.train.settings import run_folder, training_scenario
+from octogym.train.settings import SettingError, number, run_folder, training_scenario, whole
 from octogym.train.stopping import Stopping
 from octogym.train.torch_extra import import_torch, torch_threads
 
@@ -24,6 +24,22 @@ from octogym.train.torch_extra import import_torch, torch_threads
 SEEDS = 1_000_000
 #: Settings that a run which goes on may change.
 _ASIDE = ("scenario", "out", "split", "threads", "resume", "board", "quiet")
+
+
+def check_settings(config: Any) -> None:
+    """SettingError for settings that every training with PPO has and that cannot be used."""
+    whole(config, "seed", 0)
+    for name in ("num_envs", "episodes", "rollout", "epochs", "minibatches", "threads"):
+        whole(config, name)
+    for name in ("lr", "clip", "max_grad_norm"):
+        number(config, name, 0, above=True)
+    for name in ("gamma", "lam"):
+        number(config, name, 0, 1)
+    for name in ("entropy", "value_weight"):
+        number(config, name, 0)
+    if (config.episodes + 1) * config.num_envs > SEEDS:
+        allowed = f"at most {SEEDS // config.num_envs - 1}: each takes new seeds"
+        raise SettingError("episodes", config.episodes, allowed)
 
 
 @dataclass(frozen=True)

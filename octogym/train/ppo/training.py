@@ -18,8 +18,8 @@ from octogym.agents.sampling import HEADS, action_uniforms
 from octogym.cluster.scenario import Scenario
 from octogym.envs.vector import BatchingVectorEnv
 from octogym.train.ppo.learner import Learner, Rollout
-from octogym.train.ppo.run import SEEDS, PpoResult, PpoRun, train_run
-from octogym.train.settings import SettingError, number, one_of, whole
+from octogym.train.ppo.run import PpoResult, PpoRun, check_settings, train_run
+from octogym.train.settings import one_of
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,7 @@ class PpoConfig:
     def __post_init__(self) -> None:
         one_of(self, "method", ("ippo", "mappo"))
         one_of(self, "reward", ("own", "team", None))
-        whole(self, "seed", 0)
-        for name in ("num_envs", "episodes", "rollout", "epochs", "minibatches", "threads"):
-            whole(self, name)
-        for name in ("lr", "clip", "max_grad_norm"):
-            number(self, name, 0, above=True)
-        for name in ("gamma", "lam"):
-            number(self, name, 0, 1)
-        for name in ("entropy", "value_weight"):
-            number(self, name, 0)
-        if (self.episodes + 1) * self.num_envs > SEEDS:
-            raise SettingError("episodes", self.episodes, f"at most {SEEDS // self.num_envs - 1}: each takes new seeds")
+        check_settings(self)
 
 
 def train_ppo(config: PpoConfig) -> PpoResult:

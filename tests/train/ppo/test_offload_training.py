@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +19,7 @@ from octogym.train.ppo.offload_learner import Learner, Rollout
 from octogym.train.progress import Progress
 from octogym.train.settings import SettingError
 from tests.envs.offload.small import small
+from tests.train.ppo.stopped import stop_at
 
 pytest.importorskip("torch")
 
@@ -60,19 +60,6 @@ def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(churning, t
     assert one.read_bytes() == two.read_bytes() != other.read_bytes()
     about = read_tensors(one, "mappo-offload").about
     assert about["history"] == 32 and about["top_k"] == 4 and about["steps"] == 2 * 3 * 2 * 3
-
-
-def stop_at(monkeypatch, owner, name, call):
-    """Send SIGTERM to this process in the `call`-th call of a method."""
-    method, calls = getattr(owner, name), []
-
-    def counted(*args, **kwargs):
-        calls.append(0)
-        if len(calls) == call:
-            signal.raise_signal(signal.SIGTERM)
-        return method(*args, **kwargs)
-
-    monkeypatch.setattr(owner, name, counted)
 
 
 @pytest.mark.parametrize(("owner", "name", "call"), [(Progress, "advance", 2), (Learner, "draw", 9)])
@@ -132,8 +119,8 @@ def test_a_step_is_discounted_by_its_seconds_and_cut_off_with_a_value(boards):
     rollout.observation[:] = np.random.default_rng(0).random(rollout.observation.shape)
     rollout.present[:], rollout.reward[:, 0], rollout.window_s[:, 0] = True, [1.0, 2.0], [15.0, 7.5]
     reached = []
-    descend = learner._descend
-    learner._descend = lambda *data: (reached.append(data[-1].sum().item()), descend(*data))[1]
+    descend = learner.descend
+    learner.descend = lambda *data: (reached.append(data[-1].sum().item()), descend(*data))[1]
     learner.learn(rollout, 0.0, (0,))
     last = float(learner.values(*_inputs(rollout, 2)).detach())
     second = 0.75 * 2 + 0.5 * last
@@ -204,7 +191,7 @@ def test_a_scenario_in_which_nothing_can_be_offloaded_is_refused():
     ("settings", "problem"),
     [
         ({"episodes": 0}, "episodes = 0"),
-        ({"episodes": 500_000}, "episodes = 500000; allowed: at most 125000"),
+        ({"episodes": 500_000}, "episodes = 500000; allowed: at most 124999"),
         ({"gamma": 1}, "gamma = 1; allowed: a number from 0, below 1"),
         ({"lr": 0}, "lr = 0; allowed: a number above 0"),
         ({"seed": -1}, "seed = -1"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from itertools import pairwise
 
@@ -19,6 +18,7 @@ from octogym.train.ppo import PpoConfig, train_ppo
 from octogym.train.ppo.learner import Learner
 from octogym.train.progress import Progress
 from octogym.train.settings import SettingError
+from tests.train.ppo.stopped import stop_at
 
 # Rollouts of 16, 16 and 8 windows in each episode.
 TINY = {"num_envs": 2, "horizon": 40, "rollout": 16, "quiet": True}
@@ -48,19 +48,6 @@ def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(scenario, m
         and about["method"] == method
         and about["steps"] == 2 * 40 * 2 * 5
     )
-
-
-def stop_at(monkeypatch, owner, name, call):
-    """Send SIGTERM to this process in the `call`-th call of a method."""
-    method, calls = getattr(owner, name), []
-
-    def counted(*args, **kwargs):
-        calls.append(0)
-        if len(calls) == call:
-            signal.raise_signal(signal.SIGTERM)
-        return method(*args, **kwargs)
-
-    monkeypatch.setattr(owner, name, counted)
 
 
 @METHODS
