@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import fields
 
-import numpy as np
 import pytest
 
 pytest.importorskip("numba")
@@ -17,15 +15,13 @@ pytest.importorskip("zmq")
 
 from octogym.bridge.backend import BridgeBackend, open_bridge
 from octogym.bridge.keys import Fixed, KeyRing, new_pair
-from octogym.cluster.decision import Decision
 from octogym.cluster.registry import load_scenario, make_policy
 from octogym.cluster.runner import Runner
-from octogym.cluster.telemetry import Telemetry
 from octogym.rack.faults import Fault
 from octogym.rack.processes import NodeProcesses, RackError
 from octogym.rack.up import NodesThread, local_roster, simulated_rack
 from octogym.sim import SimBackend
-from tests.rack.watch import Watch, boots, undisturbed
+from tests.rack.watch import Watch, assert_same_windows, boots, undisturbed
 
 SPEED = 2.0
 
@@ -122,9 +118,4 @@ def test_a_policy_decides_alike_over_the_simulator_and_over_a_rack(scenario, pol
 
     wanted = play(SimBackend(scenario))
     found = undisturbed(scenario, SPEED, play)
-    for k, ((ours, seen), (theirs, simulated)) in enumerate(zip(found, wanted, strict=True)):
-        for name in Decision.FIELDS:
-            np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), err_msg=f"{name}, window {k}")
-        for field in fields(Telemetry):
-            here, there = getattr(seen, field.name), getattr(simulated, field.name)
-            np.testing.assert_array_equal(here, there, err_msg=f"{field.name}, window {k}")
+    assert_same_windows(found, wanted)

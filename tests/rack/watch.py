@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import fields
 
 import numpy as np
 
 from octogym.cluster.decision import Decision
+from octogym.cluster.telemetry import Telemetry
 from octogym.rack.up import simulated_rack
 
 #: How long a fact is waited for; a busy machine takes its time.
@@ -60,6 +62,17 @@ def undisturbed(scenario, speed, play, **settings):
             if not rack.tally.late_steps and not rack.tally.faults:
                 return found
     raise AssertionError(f"never undisturbed: {rack.tally}")
+
+
+def assert_same_windows(found, wanted):
+    """The same decisions and the same telemetry, bit for bit, in every window; both as lists of (decision, telemetry)
+    copies."""
+    for k, ((ours, seen), (theirs, simulated)) in enumerate(zip(found, wanted, strict=True)):
+        for name in Decision.FIELDS:
+            np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), err_msg=f"{name}, window {k}")
+        for field in fields(Telemetry):
+            here, there = getattr(seen, field.name), getattr(simulated, field.name)
+            np.testing.assert_array_equal(here, there, err_msg=f"{field.name}, window {k}")
 
 
 def boots(rack):
