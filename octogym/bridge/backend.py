@@ -21,7 +21,7 @@ from octogym.bridge.protocol.keyfile import KeyPair
 from octogym.bridge.protocol.messages import Peer
 from octogym.bridge.roster import Roster, read_roster
 from octogym.bridge.scatter import Cutter
-from octogym.bridge.session import CONTROL, Admits, HostSession
+from octogym.bridge.session import CONTROL, AdmitsDevices, HostSession
 from octogym.bridge.sockets import HostSockets
 from octogym.bridge.tally import Tally
 from octogym.bridge.weights import WeightsSession
@@ -62,7 +62,7 @@ class BridgeBackend:
     num_envs = 1
 
     def __init__(
-        self, roster: Roster, pair: KeyPair | None, admits: Admits, check: bool = True, join_s: float = JOIN_S
+        self, roster: Roster, pair: KeyPair | None, admits: AdmitsDevices, check: bool = True, join_s: float = JOIN_S
     ) -> None:
         self.roster, self.scenario, self.cluster = roster, roster.scenario, roster.scenario.cluster
         self.check, self._join_s = check, join_s

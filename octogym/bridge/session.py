@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Protocol
 
+from octogym.bridge.protocol.bell import Bell
 from octogym.bridge.protocol.host import HostMachine
-from octogym.bridge.sockets import DOOR, LOST, HostSockets
+from octogym.bridge.sockets import DOOR, LOST, Admits, HostSockets
 from octogym.cluster.errors import OctoGymError
 
 CONTROL = "control"
@@ -30,14 +30,12 @@ class SessionEnded(OctoGymError, RuntimeError):
     """The session's thread has ended; its cause is the exception's."""
 
 
-class Admits(Protocol):
-    """Who may connect, and whether that has changed."""
+class AdmitsDevices(Admits, Protocol):
+    """Who may connect, as which device, and whether that has changed."""
 
     @property
     def devices(self) -> Mapping[bytes, str]:
         """Public key -> device."""
-
-    def __contains__(self, public: bytes) -> bool: ...
 
     def refresh(self) -> bool:
         """Look again; whether anything has changed."""
@@ -52,15 +50,13 @@ class HostSession:
         admits: who may connect.
     """
 
-    def __init__(self, machine: HostMachine, sockets: HostSockets, admits: Admits) -> None:
+    def __init__(self, machine: HostMachine, sockets: HostSockets, admits: AdmitsDevices) -> None:
         self._machine, self._sockets, self._admits = machine, sockets, admits
         self._changed = threading.Condition()
-        self._wake_out, self._wake_in = os.pipe()
-        os.set_blocking(self._wake_in, False)
-        os.set_blocking(self._wake_out, False)
+        self._bell = Bell()
         self._known = dict(admits.devices)
         self._look_ns = 0
-        self._stop = False
+        self._stop = self._closed = False
         #: What another thread waits for: it is not woken before.
         self._enough: Callable[[HostMachine], bool] | None = None
         self._problem: BaseException | None = None
@@ -78,7 +74,7 @@ class HostSession:
             self._check()
             yield self._machine, time.monotonic_ns()
         if wake:
-            self._wake()
+            self._bell.ring()
 
     def wait(self, until_ns: int, enough: Callable[[HostMachine], bool] | None = None, earliest_ns: int = 0) -> None:
         """Wait until `until_ns` of the monotonic clock, or until `enough` holds and it is `earliest_ns`. For one thread
@@ -110,28 +106,27 @@ class HostSession:
 
     def close(self) -> None:
         """Say good-bye, stop the thread, close the sockets."""
-        if self._wake_in < 0:
+        if self._closed:
             return
+        self._closed = True
         with self._changed:
             self._machine.bye(time.monotonic_ns(), "the host ends")
             self._stop = True
-        self._wake()
+        self._bell.ring()
         self._thread.join()
-        os.close(self._wake_out)
-        os.close(self._wake_in)
-        self._wake_out = self._wake_in = -1
+        self._bell.close()
 
     # --- the thread -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            self._sockets.watch(self._wake_out, _WOKEN)
+            self._sockets.watch(self._bell.descriptor, _WOKEN)
             due_ns = 0
             while not self._stop:
                 left_ms = -(-(due_ns - time.monotonic_ns()) // _MS)
                 news = self._sockets.wait(max(0, min(_AT_LEAST_MS, left_ms)))
                 if _WOKEN in news:
-                    self._drain()
+                    self._bell.quiet()
                 with self._changed:
                     if self._hear(news):
                         # Whoever steps the rack comes first; what is due can wait for so long.
@@ -185,14 +180,6 @@ class HostSession:
         for key in set(allowed) - set(self._known):
             self._machine.allow(now_ns, key, allowed[key])
         self._known = dict(allowed)
-
-    def _drain(self) -> None:
-        with suppress(BlockingIOError):
-            os.read(self._wake_out, 4096)
-
-    def _wake(self) -> None:
-        with suppress(BlockingIOError):  # full: it is awake
-            os.write(self._wake_in, b"!")
 
     def _check(self) -> None:
         if self._problem is not None:

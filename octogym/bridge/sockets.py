@@ -9,18 +9,18 @@ from typing import Any, Protocol
 
 from octogym.bridge.addresses import check_listen
 from octogym.bridge.protocol.keyfile import KeyPair
-from octogym.bridge.zeromq import load_zmq, make_bulky
+from octogym.bridge.protocol.transport import UNREAD, make_bulky
+from octogym.bridge.zeromq import load_zmq
 from octogym.cluster.errors import OctoGymError
 
 _ZAP, _DOMAIN = "inproc://zeromq.zap.01", "octogym"
 #: News of `HostSockets.wait`: somebody wants to connect; a connection has ended.
 DOOR, LOST = "door", "lost"
-#: Silence after which the transport gives a connection up: a frozen process is noticed within half a second.
-HEARTBEAT_MS, GIVE_UP_MS = 100, 350
+#: Silence after which the transport gives a connection up: a frozen process is noticed within half a second. Every
+#: heartbeat tells the node how long the host may be silent; nodes have none of their own.
+HEARTBEAT_MS, GIVE_UP_MS, NODE_GIVES_UP_MS = 100, 350, 400
 #: Messages that wait for a peer. What is older is of no use to it.
 WAITING = 64
-#: Messages of a peer that wait to be read, as the node's own (`octogym.device_node.link.UNREAD` says why so many).
-UNREAD = 4096
 #: Admissions of one key in `_SPAN_NS`, so that one device cannot spend the host's time on handshakes.
 _HANDSHAKES, _SPAN_NS = 20, 10_000_000_000
 #: A plain socket's routing id is this letter and the peer's key; nothing proves that it is the peer's.
@@ -54,8 +54,7 @@ class HostSockets:
         pair: the host's key pair; None for plain sockets, on this machine only.
         admits: the public keys that may connect.
         limits: channel -> largest frame in bytes. Larger ones end the connection before they are read.
-        bulky: few messages, of many MiB. Nothing but TCP notices a lost connection then: with heartbeats, a few unread
-            messages could end the process (`UNREAD`).
+        bulky: few messages, of many MiB (`make_bulky`).
     """
 
     pair: KeyPair | None
@@ -100,7 +99,8 @@ class HostSockets:
             make_bulky(socket)
         else:
             socket.sndhwm, socket.rcvhwm = WAITING, UNREAD
-            socket.heartbeat_ivl, socket.heartbeat_timeout, socket.heartbeat_ttl = HEARTBEAT_MS, GIVE_UP_MS, GIVE_UP_MS
+            socket.heartbeat_ivl, socket.heartbeat_timeout = HEARTBEAT_MS, GIVE_UP_MS
+            socket.heartbeat_ttl = NODE_GIVES_UP_MS
         socket.handshake_ivl = 2000
         # Without the second line a missing answer would admit everybody.
         socket.zap_domain = _DOMAIN.encode()

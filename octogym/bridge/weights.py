@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
-from contextlib import suppress
 from dataclasses import asdict
 
+from octogym.bridge.protocol.bell import Bell
 from octogym.bridge.protocol.codec import MAX_MODEL
 from octogym.bridge.protocol.keyfile import KeyPair
 from octogym.bridge.protocol.weights import HostWeights, Weights
@@ -44,10 +43,8 @@ class WeightsSession:
             self._sockets.close()
             raise
         self._weights: HostWeights | None = None
-        self._wake_out, self._wake_in = os.pipe()
-        for end in (self._wake_out, self._wake_in):
-            os.set_blocking(end, False)
-        self._stop = False
+        self._bell = Bell()
+        self._stop = self._closed = False
         self._problem: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="octogym-weights", daemon=True)
 
@@ -75,8 +72,7 @@ class WeightsSession:
             WeightsEnded: the backend is closed, or the thread has failed.
         """
         done = self._half().send(weights)
-        with suppress(BlockingIOError):  # full: it is awake
-            os.write(self._wake_in, b"!")
+        self._bell.ring()
         return done
 
     def fetch(self) -> list[tuple[str, Weights]]:
@@ -98,18 +94,15 @@ class WeightsSession:
 
     def close(self) -> None:
         """Stop the thread and close the socket; what waits is forgotten."""
-        if self._wake_in < 0:
+        if self._closed:
             return
-        self._stop = True
+        self._stop = self._closed = True
         if self._thread.ident is None:
             self._sockets.close()
         else:
-            with suppress(BlockingIOError):
-                os.write(self._wake_in, b"!")
+            self._bell.ring()
             self._thread.join()
-        os.close(self._wake_out)
-        os.close(self._wake_in)
-        self._wake_out = self._wake_in = -1
+        self._bell.close()
 
     # --- the thread -------------------------------------------------------------------------------------------------
 
@@ -124,12 +117,11 @@ class WeightsSession:
         sockets, weights = self._sockets, self._weights
         assert weights is not None
         try:
-            sockets.watch(self._wake_out, _WOKEN)
+            sockets.watch(self._bell.descriptor, _WOKEN)
             waits = False
             while not self._stop:
                 if _WOKEN in sockets.wait(_LOOK_MS if waits else _IDLE_MS):
-                    with suppress(BlockingIOError):
-                        os.read(self._wake_out, 4096)
+                    self._bell.quiet()
                 sockets.answer_door(time.monotonic_ns())
                 sockets.lost()
                 while not self._stop and (message := sockets.receive(MODEL)) is not None:

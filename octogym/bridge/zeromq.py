@@ -21,11 +21,3 @@ def load_zmq() -> Any:
     if not zmq.has("curve"):
         raise OctoGymError(f"libzmq {zmq.zmq_version()} was built without CURVE; install the wheel of pyzmq")
     return zmq
-
-
-def make_bulky(socket: Any) -> None:
-    """Settings for a few messages of many MiB: few of them wait, and TCP finds out who has gone."""
-    socket.sndhwm = socket.rcvhwm = 4
-    socket.tcp_keepalive, socket.tcp_keepalive_idle = 1, 10
-    socket.tcp_keepalive_intvl, socket.tcp_keepalive_cnt = 5, 3
-    socket.tcp_maxrt = 15_000

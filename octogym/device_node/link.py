@@ -5,17 +5,11 @@ from __future__ import annotations
 from typing import Any, List, Optional
 
 from octogym.bridge.protocol.keyfile import KeyPair
+from octogym.bridge.protocol.transport import UNREAD, make_bulky
 from octogym.cluster.errors import MissingExtra
 
-#: Silence after which the transport gives a connection up and makes another.
-HEARTBEAT_MS, GIVE_UP_MS = 100, 400
 #: Messages that wait for a host that does not read them. What is older is of no use to it.
 WAITING = 16
-#: Messages that wait here to be read. Where they fill up, ZeroMQ reads no more, not even its own heartbeats, and libzmq
-#: 4.3 may abort the process when the other side then leaves (libzmq issues 3937, 4767, 4841): never to be reached.
-UNREAD = 4096
-#: Messages of many MiB that wait, each way.
-BULKY_WAITING = 4
 #: How long the last word (Bye) may take when the node leaves.
 LINGER_MS = 200
 #: ZeroMQ's flags and options as plain numbers: pyzmq's enumerations cost more than the calls.
@@ -40,8 +34,7 @@ class HostLink:
         pair: the node's own keys.
         host: the host's public key; None for a plain socket, on this machine only.
         max_bytes: largest frame that is read.
-        bulky: few messages, of many MiB: a lost connection is left to TCP, since libzmq may abort the process where
-            heartbeats are on and messages wait to be read (`UNREAD`). An empty message says to the host who is there.
+        bulky: few messages, of many MiB (`make_bulky`). An empty message says to the host who is there.
     """
 
     def __init__(
@@ -61,15 +54,11 @@ class HostLink:
         self.socket.immediate = True
         self.socket.ipv6 = "[" in address
         if bulky:
-            self.socket.sndhwm = self.socket.rcvhwm = BULKY_WAITING
+            make_bulky(self.socket)
             self.socket.probe_router = True
-            self.socket.tcp_keepalive, self.socket.tcp_keepalive_idle = 1, 10
-            self.socket.tcp_keepalive_intvl, self.socket.tcp_keepalive_cnt = 5, 3
-            self.socket.tcp_maxrt = 15_000
         else:
+            # No heartbeat of its own: the host's says for how long its silence may last, and halves the traffic.
             self.socket.sndhwm, self.socket.rcvhwm = WAITING, UNREAD
-            self.socket.heartbeat_ivl, self.socket.heartbeat_timeout = HEARTBEAT_MS, GIVE_UP_MS
-            self.socket.heartbeat_ttl = GIVE_UP_MS
         self.socket.reconnect_ivl, self.socket.reconnect_ivl_max = 100, 1000
         if host is None:
             self.socket.routing_id = b"k" + pair.public

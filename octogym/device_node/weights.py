@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
-from contextlib import suppress
 from typing import Any, Callable, Dict, Optional
 
+from octogym.bridge.protocol.bell import Bell
 from octogym.bridge.protocol.codec import MAX_MODEL
 from octogym.bridge.protocol.keyfile import KeyPair
 from octogym.bridge.protocol.weights import NodeWeights
@@ -40,9 +39,7 @@ class WeightsCarrier:
         zmq = load_zmq()
         self._context = zmq.Context()
         self._poller = zmq.Poller()
-        self._bell, self._rope = os.pipe()
-        for end in (self._bell, self._rope):
-            os.set_blocking(end, False)
+        self._bell = Bell()
         self._links: Dict[str, HostLink] = {}
         self._weights: Dict[str, NodeWeights] = {}
         #: What the thread is to do: node -> (its half, how to connect), or None to leave.
@@ -63,8 +60,7 @@ class WeightsCarrier:
 
     def wake(self) -> None:
         """There is something to send."""
-        with suppress(BlockingIOError):  # full: it is awake
-            os.write(self._rope, b"!")
+        self._bell.ring()
 
     def close(self) -> None:
         """Close all links and end the thread."""
@@ -72,21 +68,19 @@ class WeightsCarrier:
             self._stop = True
             self.wake()
             self._thread.join()
-            os.close(self._bell)
-            os.close(self._rope)
+            self._bell.close()
             self._context.term()
 
     # --- the thread -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         zmq = load_zmq()
-        self._poller.register(self._bell, zmq.POLLIN)
+        self._poller.register(self._bell.descriptor, zmq.POLLIN)
         waits = False
         while not self._stop:
             for socket, _ in self._poller.poll(_LOOK_MS if waits else None):
-                if socket == self._bell:
-                    with suppress(BlockingIOError):
-                        os.read(self._bell, 4096)
+                if socket == self._bell.descriptor:
+                    self._bell.quiet()
             for node in list(self._asked):
                 self._follow(node)
             waits = False
