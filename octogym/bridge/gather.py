@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import pairwise
 from typing import Any
@@ -49,7 +49,7 @@ class Gatherer:
         ends = np.cumsum([0, *(layout.size for layout in layouts)]).tolist()
         self._spans = [slice(*pair) for pair in pairwise(ends)]
         self._memory = np.zeros(ends[-1], np.uint8)
-        self._index(layouts, ends, places)
+        self._index(parts, layouts, ends, places)
         self._device_of = np.array([instance.device for instance in cluster.instances], np.intp)
         # All devices' histograms stand in one row too: where a device's begin (bins), and where each of their rows, the
         # receiver's and then the leaves' of each device, begins among the telemetry's.
@@ -59,7 +59,9 @@ class Gatherer:
         self._allocate()
         self.begin()
 
-    def _index(self, layouts: list[ObsLayout], ends: list[int], places: Places) -> None:
+    def _index(
+        self, parts: Sequence[Deployment], layouts: Sequence[ObsLayout], ends: Sequence[int], places: Places
+    ) -> None:
         """Where each value of the telemetry stands, counted in items of its size: one index for each dtype, that of all
         values of a block one after the other. `_blocks` are the parts."""
 
@@ -101,9 +103,14 @@ class Gatherer:
                 self._blocks[name] = block[begin : begin + found.size].reshape(found.shape)
                 begin += found.size
             self._at.update(group)
-        # Results are summed over devices: [device, what is counted and what is overdue, camera].
-        held = np.stack(at("held"))[:, _OVERDUE : _OVERDUE + 1]
-        self._results_at = np.concatenate([np.stack(at("results")), held], 1)
+        # Results are summed over devices: what is counted and what is overdue, a column for each device and camera,
+        # those of a camera side by side. Its own device is always among them.
+        held = np.concatenate(at("held"), 1)[_OVERDUE : _OVERDUE + 1]
+        camera = {camera.id: c for c, camera in enumerate(self.cluster.cameras)}
+        whose = np.array([camera[name] for part in parts for name in part.results], np.intp)
+        order = np.argsort(whose, kind="stable")
+        self._results_at = np.concatenate([np.concatenate(at("results"), 1), held])[:, order]
+        self._first_of = np.searchsorted(whose[order], np.arange(self.cluster.C))
 
     def _allocate(self) -> None:
         """The telemetry, whose arrays are views of blocks, so that a block is filled at once."""
@@ -200,7 +207,7 @@ class Gatherer:
         np.subtract(self._totals, self._before, out=self._counts)
         self._before[:] = self._totals
         before[:] = results
-        self._takes[0][0][self._results_at].sum(0, out=results)
+        np.add.reduceat(self._takes[0][0].take(self._results_at, mode="clip"), self._first_of, 1, out=results)
         np.subtract(results, before, out=counts)
         # What is neither counted nor held by a device that was heard is on its way, or on a device that was not.
         np.subtract(results[0], results[1:-1].sum(0), out=t.in_flight[0])

@@ -37,6 +37,8 @@ class _Places(NamedTuple):
     instances: np.ndarray | slice
     routes: np.ndarray | slice
     cameras: np.ndarray | slice
+    #: Of its own cameras, among those whose results may end there.
+    results: np.ndarray | slice
 
 
 def _span(index: np.ndarray) -> np.ndarray | slice:
@@ -112,14 +114,14 @@ class World:
 
     def propose(self, deployment: Deployment, rows: DecisionRows) -> None:
         """Set what a device's agents decide for the window that runs, and nothing else; the host's word is awaited."""
-        _, s, _, _ = self._places_of(deployment)
+        s = self._places_of(deployment).instances
         for name, row in (*zip(SETTINGS, rows.settings, strict=True), ("timeout_ns", rows.timeout_ns)):
             there = getattr(self._decision, name)
             there[0, s] = np.where(row == KEEP, there[0, s], row)
 
     def apply(self, deployment: Deployment, rows: DecisionRows) -> None:
         """Set a device's decision for the window that runs."""
-        _, s, r, _ = self._places_of(deployment)
+        _, s, r, _, _ = self._places_of(deployment)
         for name, row in zip(SETTINGS, rows.settings, strict=True):
             getattr(self._decision, name)[0, s] = row
         self._decision.timeout_ns[0, s] = rows.timeout_ns
@@ -165,13 +167,13 @@ class World:
         """
         table = self._coming if coming else self._table
         assert table is not None
-        d, (_, s, r, c) = deployment.index, self._places_of(deployment)
+        d, (_, s, r, c, own) = deployment.index, self._places_of(deployment)
         rows.counters[:], rows.state[:] = table["counters"][:, s], table["state"][:, s]
         rows.in_force[:], rows.flags[:] = table["in_force"][:, s], table["flags"][:, s]
         rows.queue[:], rows.share_milli[:] = table["queue"][s], table["share_milli"][r]
         rows.device_counters[:], rows.device[:] = table["device_counters"][d], table["device"][d]
         rows.cameras[:] = table["cameras"][:, c]
-        rows.results[:, c], rows.held[:, c] = table["results"][:, c], table["held"][:, c]
+        rows.results[:, own], rows.held[:, own] = table["results"][:, c], table["held"][:, c]
         rows.histograms[:] = self._histograms[:, s]
         if self.known and not coming:
             t = self._telemetry
@@ -190,7 +192,8 @@ class World:
     def _places_of(self, deployment: Deployment) -> _Places:
         found = self._places.get(deployment.device)
         if found is None or found.deployment is not deployment:
-            indices = (deployment.instance_index(), deployment.route_index(), deployment.camera_index())
+            own = np.array([deployment.results.index(camera.id) for camera in deployment.cameras], np.intp)
+            indices = (deployment.instance_index(), deployment.route_index(), deployment.camera_index(), own)
             found = self._places[deployment.device] = _Places(deployment, *map(_span, indices))
         return found
 

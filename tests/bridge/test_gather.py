@@ -102,3 +102,20 @@ def test_results_are_summed_over_devices_and_what_nobody_has_counted_is_in_fligh
     t = gatherer.sums()
     assert (t.generated[0, 0], t.on_time_results[0, 0], t.late[0, 0]) == (9, 3, 2)
     assert (t.in_flight[0, 0], t.overdue[0, 0]) == (4, 1)
+
+
+def test_devices_tell_of_different_cameras():
+    scenario = load_scenario("traffic-2")
+    parts = deployments(scenario, {}, {})
+    gatherer, (first, second, server) = Gatherer(scenario.cluster, parts), map(ObsRows.zeros, parts.values())
+    first.results[0, 0], second.results[0, 0], server.results[1] = 10, 20, [3, 4]
+    server.held[HELD.index("overdue")] = [1, 2]
+    for d, rows in enumerate((first, second, server)):
+        gatherer.heard(d, rows, NOTHING)
+    t = gatherer.sums()
+    assert (RESULTS[:2], t.generated[0].tolist(), t.on_time_results[0].tolist()) == (
+        ("generated", "on_time_results"),
+        [10, 20],
+        [3, 4],
+    )
+    assert (t.in_flight[0].tolist(), t.overdue[0].tolist()) == ([7, 16], [1, 2])

@@ -7,7 +7,7 @@ hashes what it received and needs no canonical form of its own.
 from __future__ import annotations
 
 import hashlib
-from typing import Dict, List, Mapping
+from typing import Dict, List, Mapping, Set
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ from octogym.bridge.protocol.errors import ProtocolError
 from octogym.cluster.scenario import Scenario
 from octogym.cluster.settings import Settings
 from octogym.cluster.telemetry import BIN_BASE_NS, BINS
+from octogym.cluster.topology import Cluster
 
 #: Latency bins (docs/protocol.md, "Histograms").
 BINS_PER_DOUBLING = 64
@@ -81,8 +82,8 @@ class CameraSpec(msgspec.Struct):
 
 
 class Deployment(msgspec.Struct):
-    """One device's part of a scenario. Rows of all tables stand in the order of these lists. `results`: every camera of
-    the cluster, whose results may end here."""
+    """One device's part of a scenario. Rows of all tables stand in the order of these lists. `results`: this device's
+    cameras, and those of others whose requests routes may bring here, so that their results may end here."""
 
     scenario: str
     device: str
@@ -166,7 +167,7 @@ def deployments(scenario: Scenario, control: Mapping[str, str], sha256: Mapping[
     places: Dict[int, str] = {s: instance.id for s, instance in enumerate(cluster.instances)}
     places.update({cluster.S + c: camera.id for c, camera in enumerate(cluster.cameras)})
     at = [instance.device for instance in cluster.instances] + [camera.device for camera in cluster.cameras]
-    found = {}
+    reached, found = _reached(cluster), {}
     for d, device in enumerate(cluster.devices):
         instances = [
             InstanceSpec(
@@ -225,8 +226,25 @@ def deployments(scenario: Scenario, control: Mapping[str, str], sha256: Mapping[
             instances=instances,
             routes=routes,
             cameras=cameras,
-            results=[camera.id for camera in cluster.cameras],
+            results=[camera.id for c, camera in enumerate(cluster.cameras) if d in reached[c]],
         )
+    return found
+
+
+def _reached(cluster: Cluster) -> List[Set[int]]:
+    """By camera, the devices where its results may end: its own, and wherever its requests may get to."""
+    onward: Dict[int, List[int]] = {}
+    for route in cluster.routes:
+        onward.setdefault(route.source, []).append(route.target)
+    found = []
+    for c, camera in enumerate(cluster.cameras):
+        there: Set[int] = set()
+        ahead = [cluster.S + c]
+        while ahead:
+            new = set(onward.get(ahead.pop(), ())) - there
+            there |= new
+            ahead.extend(new)
+        found.append({camera.device, *(cluster.instances[s].device for s in there)})
     return found
 
 

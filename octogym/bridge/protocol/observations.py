@@ -95,7 +95,8 @@ class ObsLayout:
 
 
 class ObsRows:
-    """Everything a node knows of itself at a tick. S instances, R routes, C cameras of the device, A of the cluster.
+    """Everything a node knows of itself at a tick. S instances, R routes, C cameras of the device, A cameras
+    whose results may end there.
 
     Its arrays are views of `memory` (uint8 [layout.size]), and the histograms beside it: write into them.
     """

@@ -28,9 +28,10 @@ DEVICE_COUNTERS = ("gpu_busy_ns", "up_bytes", "down_bytes", "up_busy_ns", "down_
 DEVICE = ("cpu_threads", "up_bps", "down_bps", "memory_bytes", "power_mw", "temperature_mc", "throttled")
 #: Rows of an observation's `cameras` (this device's), cumulative.
 CAMERAS = ("frames", "objects")
-#: Rows of an observation's `results`, cumulative: what this device has added for each camera of the cluster.
+#: Rows of an observation's `results`, cumulative: what this device has added for each camera of its deployment's
+#: `results`.
 RESULTS = telemetry.RESULTS
-#: Rows of an observation's `held`: results of each camera of the cluster in this device now, and those past the SLO.
+#: Rows of an observation's `held`: results of each of these cameras in this device now, and those past the SLO.
 HELD = ("in_flight", "overdue")
 
 Layout = Dict[str, Tuple[str, Shape]]

@@ -37,6 +37,19 @@ def test_every_instance_route_and_camera_is_deployed_once_in_the_scenarios_order
         assert deployment.bins == BINS and ObsRows.zeros(deployment).histograms.shape[2] == BINS
 
 
+def test_a_device_tells_of_the_results_that_may_end_there(scenario):
+    found = deployments(scenario, {}, {})
+    assert {device: part.results for device, part in found.items()} == {
+        "cam-1": ["crossing-1"],
+        "cam-2": ["crossing-2"],
+        "server": ["crossing-1", "crossing-2"],
+    }
+    # Everybody may send to everybody.
+    shared = load_scenario("campus-8")
+    cameras = [camera.id for camera in shared.cluster.cameras]
+    assert all(part.results == cameras for part in deployments(shared, {}, {}).values())
+
+
 def test_the_contract_is_the_hash_of_the_bytes_and_changes_with_any_limit(scenario):
     deployment = next(iter(deployments(scenario, {}, {}).values()))
     data = encode_deployment(deployment)
