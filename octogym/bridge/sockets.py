@@ -151,23 +151,25 @@ class HostSockets:
         socket, known = self._sockets[channel], self._known[channel]
         while True:
             try:
-                frame = socket.recv(_NOBLOCK, copy=False)
+                route = socket.recv(_NOBLOCK)
             except self._zmq.Again:
                 return None
-            route, frames = frame.bytes, []
+            # A ROUTER hands on whole messages, its own frame and at least another, which knows who has sent it.
+            frame = socket.recv(_NOBLOCK, copy=False)
+            frames = [frame.bytes]
             while frame.more:
                 frame = socket.recv(_NOBLOCK, copy=False)
-                frames.append(frame)
+                frames.append(frame.bytes)
             key = known.get(route)
-            if key is None and frames:
-                key = self._meet(channel, route, frames[-1])
+            if key is None:
+                key = self._meet(channel, route, frame)
             if key is None:
                 self.door.unnamed += 1
             elif key not in self.admits:
                 self.door.revoked += 1
             else:
                 self._routes[channel][key] = route
-                return key, [part.bytes for part in frames]
+                return key, frames
 
     def send(self, channel: str, key: bytes, frames: list[bytes]) -> bool:
         """Hand a message to a peer's connection; False if it has none, or one that takes nothing more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import attrgetter, le
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type, Union
 
 import msgspec
@@ -57,7 +58,8 @@ class Reader:
     def __init__(self, kinds: Sequence[Type[msgspec.Struct]], max_bytes: int) -> None:
         self._max = max_bytes
         self._decode = msgspec.msgpack.Decoder(Union[tuple(kinds)]).decode
-        self._checks = {kind: _checks_of(kind) for kind in kinds}
+        self._checks = {kind: _compiled(_checks_of(kind)) for kind in kinds}
+        self._frames = {kind: 2 if issubclass(kind, m.WITH_PAYLOAD) else 1 for kind in kinds}
 
     def read(self, frames: Sequence[bytes]) -> Received:
         """The message in `frames`.
@@ -76,14 +78,11 @@ class Reader:
             raise ProtocolError("type" if "$.type" in str(error) else "field", str(error)[:300]) from error
         except _BROKEN as error:
             raise ProtocolError("msgpack", f"no msgpack map: {error}"[:300]) from error
-        numbers, others = self._checks[type(message)]
-        for field, low, high in numbers:
-            if not low <= getattr(message, field) <= high:
-                raise _range_error(type(message).__name__.lower() + "." + field, getattr(message, field), low, high)
-        for field, check in others:
-            check(getattr(message, field))
-        if (len(frames) == 2) != isinstance(message, m.WITH_PAYLOAD):
-            raise ProtocolError("frames", f"{len(frames)} frames for {type(message).__name__}")
+        kind = type(message)
+        for check in self._checks[kind]:
+            check(message)
+        if len(frames) != self._frames[kind]:
+            raise ProtocolError("frames", f"{len(frames)} frames for {kind.__name__}")
         return Received(message, frames[1] if len(frames) == 2 else b"")
 
 
@@ -114,6 +113,35 @@ def _checks_of(kind: Any) -> Checks:
         else:
             others.append((field, _texts(label, low, high)))
     return numbers, others
+
+
+def _compiled(checks: Checks) -> List[Check]:
+    """The same for whole messages: all numbers at once, as every message of every device comes through here."""
+    numbers, others = checks
+    found = [_of_field(field, check) for field, check in others]
+    if numbers:
+        fields, low, high = zip(*numbers)
+        # A getter of one field returns it bare.
+        found.append(_all_numbers(attrgetter(*fields, fields[0]), fields, (*low, low[0]), (*high, high[0])))
+    return found
+
+
+def _of_field(field: str, check: Check) -> Check:
+    return lambda message: check(getattr(message, field))
+
+
+def _all_numbers(
+    values_of: Callable[[Any], Tuple[int, ...]], fields: Sequence[str], low: Sequence[int], high: Sequence[int]
+) -> Check:
+    def check(message: Any) -> None:
+        values = values_of(message)
+        if all(map(le, low, values)) and all(map(le, values, high)):
+            return
+        for field, found, least, most in zip(fields, values, low, high):
+            if not least <= found <= most:
+                raise _range_error(type(message).__name__.lower() + "." + field, found, least, most)
+
+    return check
 
 
 def _range_error(label: str, found: int, low: int, high: int) -> ProtocolError:

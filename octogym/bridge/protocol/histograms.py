@@ -43,5 +43,5 @@ def check_bins(index: np.ndarray, count: np.ndarray, size: int) -> None:
     Raises:
         ProtocolError: rule "table".
     """
-    if index.shape != count.shape or (len(index) and int(index.max()) >= size):
+    if index.shape != count.shape or (len(index) and np.maximum.reduce(index) >= size):
         raise ProtocolError("table", f"hist_index: {len(index)} bins for {len(count)} counts of {size} bins")

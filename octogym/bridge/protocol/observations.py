@@ -69,9 +69,9 @@ class ObsLayout:
         """
         n = self._bins_of(bytes(tables), len(payload))
         if n >= 0:
-            whole, at, room = np.frombuffer(payload, np.uint8), self.size, _aligned(4 * n)
-            index, count = whole[at : at + 4 * n].view(_BIN), whole[at + room : at + room + 4 * n].view(_BIN)
-            found = Observed(whole[:at], index, count)
+            fixed, at = np.frombuffer(payload, np.uint8, self.size), self.size
+            index, count = np.frombuffer(payload, _BIN, n, at), np.frombuffer(payload, _BIN, n, at + _aligned(4 * n))
+            found = Observed(fixed, index, count)
         else:
             arrays = unpack(decode_tables(tables), payload)
             expect(arrays, self._layout)
