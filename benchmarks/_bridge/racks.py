@@ -44,11 +44,12 @@ def scenario_of(nodes: int) -> Any:
     return load_scenario(f"scale-{2 * nodes}")
 
 
-def step_rack(nodes: int, period_ms: float, steps: int, bare: bool = True) -> Stepped:
-    """Step a rack whose nodes run in a process of their own."""
+def step_rack(nodes: int, period_ms: float, steps: int, bare: bool = True, steady: bool = False) -> Stepped:
+    """Step a rack whose nodes run in a process of their own. `bare`: with a bare exchange in every window. `steady`:
+    each step returns at the same moment after its window's end."""
     scenario = scenario_of(nodes)
     speed = scenario.cluster.period_ns / (period_ms * 1e6)
-    with simulated_rack(scenario, speed, nodes="process", join_s=120.0) as rack:
+    with simulated_rack(scenario, speed, nodes="process", join_s=120.0, steady=steady) as rack:
         found = Stepped(nodes, rack.roster.period_ns)
         keep = Decision.keep(rack.cluster)
         rack.reset(0)

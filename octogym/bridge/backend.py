@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,11 @@ from octogym.bridge.gather import Gatherer
 from octogym.bridge.keys import Admission, KeyRing
 from octogym.bridge.logbook import Logbook
 from octogym.bridge.protocol.codec import MAX_CONTROL
-from octogym.bridge.protocol.deployment import Deployment, deployments
 from octogym.bridge.protocol.facts import STALE, NodeFacts
 from octogym.bridge.protocol.host import HostMachine
 from octogym.bridge.protocol.keyfile import KeyPair
 from octogym.bridge.protocol.messages import Peer
-from octogym.bridge.roster import Roster, read_roster
+from octogym.bridge.roster import Roster, deployments_of, read_roster
 from octogym.bridge.scatter import Cutter
 from octogym.bridge.session import CONTROL, AdmitsDevices, HostSession
 from octogym.bridge.sockets import HostSockets
@@ -42,9 +41,10 @@ class BridgeError(OctoGymError, RuntimeError):
 class BridgeBackend:
     """Steps a rack window by window on the fixed grid of this machine's clock.
 
-    `step` sends the decision for the window that runs, waits for its end and returns what the devices have said of it
-    by then: at the latest `grace_ns` after the end, whatever becomes of any device. Where a device has said nothing its
-    rows stand still with `valid` 0; `facts` says what is known of it. One environment; real time, so nothing repeats.
+    `step` sends the decision for the window that runs, waits for its end and returns what the devices have said of it:
+    at the latest `grace_ns` after the end, whatever becomes of any device; on a `steady` rack always then. Where a
+    device has said nothing its rows stand still with `valid` 0; `facts` says what is known of it. One environment; real
+    time, so nothing repeats.
 
     Args:
         roster: the rack.
@@ -77,7 +77,7 @@ class BridgeBackend:
             # A decision reaches a device for the window that runs or the next one (docs/protocol.md, section 6).
             raise ValueError(f"options.delay_steps = {self.scenario.options.delay_steps}; allowed: 0, 1")
         self._scale = cluster.period_ns / roster.period_ns
-        self.deployments = _deployments(roster)
+        self.deployments = deployments_of(roster)
         #: Whether decisions also set instances that their devices' agents control (roster, `control`): for as long as
         #: they are valid, then the agents decide again.
         self.override = False
@@ -238,6 +238,8 @@ class BridgeBackend:
             telemetry = self._gatherer.sums()
         self.tally.see(before, self.facts)
         self._next = window + 1
+        if self.roster.steady:
+            time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
         return telemetry
 
     def _gather(self, device: int, facts: NodeFacts) -> None:
@@ -306,11 +308,3 @@ def open_bridge(
         backend.close()
         raise
     return backend
-
-
-def _deployments(roster: Roster) -> Mapping[str, Deployment]:
-    """Every device's deployment under the control that the roster says, with windows of their real length."""
-    parts = deployments(roster.scenario, {device.id: device.control for device in roster.devices}, {})
-    for part in parts.values():
-        part.period_ns = roster.period_ns
-    return parts

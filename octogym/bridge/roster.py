@@ -9,6 +9,7 @@ from typing import Any
 
 from octogym.bridge.addresses import check_listen, is_local
 from octogym.bridge.keys import HOST
+from octogym.bridge.protocol.deployment import Deployment, deployments
 from octogym.bridge.protocol.keyfile import is_fingerprint
 from octogym.cluster.errors import OctoGymError
 from octogym.cluster.loading import load_scenario
@@ -39,6 +40,7 @@ ROSTER = {
     "key": Key("string", HOST, "name of the host's key in that folder"),
     "period_s": Key("number", None, "real length of a window; default: the scenario's", "s", above=0, high=3600),
     "grace_ms": Key("number", 50.0, "how long step() waits beyond the window's end for news", "ms", low=0),
+    "steady": Key("boolean", False, "step() returns `grace_ms` after the window's end, also when all have told before"),
     "elastic": Key("boolean", False, "a late step() begins a new window at once instead of keeping the grid"),
     "devices": Named(Table(DEVICE), "devices of the scenario", names="free"),
 }
@@ -71,6 +73,7 @@ class Roster:
     grace_ns: int
     elastic: bool
     weights: str
+    steady: bool = False
 
 
 def read_roster(file: str | Path, scenario: Scenario | None = None) -> Roster:
@@ -110,7 +113,16 @@ def read_roster(file: str | Path, scenario: Scenario | None = None) -> Roster:
         round(data["grace_ms"] * 1e6),
         data["elastic"],
         data["weights"] or _next_port(data["listen"]),
+        data["steady"],
     )
+
+
+def deployments_of(roster: Roster) -> Mapping[str, Deployment]:
+    """Every device's deployment under the control that the roster says, with windows of their real length."""
+    parts = deployments(roster.scenario, {device.id: device.control for device in roster.devices}, {})
+    for part in parts.values():
+        part.period_ns = roster.period_ns
+    return parts
 
 
 def _device(document: Document, name: str, entry: Mapping[str, Any] | None) -> RosterDevice:

@@ -24,7 +24,12 @@ _GRACE = 4
 
 
 def local_roster(
-    scenario: Scenario, speed: float = 1.0, curve: bool = True, elastic: bool = False, control: str = HOST_DECIDES
+    scenario: Scenario,
+    speed: float = 1.0,
+    curve: bool = True,
+    elastic: bool = False,
+    control: str = HOST_DECIDES,
+    steady: bool = False,
 ) -> Roster:
     """A roster of all of a scenario's devices on this machine. `control`: "host" or "agent", of all of them.
 
@@ -37,7 +42,7 @@ def local_roster(
         raise RackError(f"speed = {speed:g}; allowed: above 0, up to {most:g} (windows of 5 ms)")
     devices = tuple(RosterDevice(device.id, "", "", control) for device in scenario.cluster.devices)
     grace_ns = period_ns // _GRACE
-    return Roster(scenario.name, scenario, devices, LOCAL, curve, None, "", period_ns, grace_ns, elastic, LOCAL)
+    return Roster(scenario.name, scenario, devices, LOCAL, curve, None, "", period_ns, grace_ns, elastic, LOCAL, steady)
 
 
 @contextmanager
@@ -49,6 +54,7 @@ def simulated_rack(
     nodes: Nodes = "thread",
     join_s: float = 10.0,
     agent: str | None = None,
+    steady: bool = False,
 ) -> Iterator[BridgeBackend]:
     """A rack on this machine: nodes behind real sockets, with keys made for it.
 
@@ -61,13 +67,15 @@ def simulated_rack(
             ("processes").
         join_s: how long the first reset waits for the nodes.
         agent: policy that runs on every device and decides there, whatever the host says; None: the host decides.
+        steady: every step returns a quarter of a window after its window's end; else as soon as all nodes have told.
 
     Raises:
         RackError: a bad speed, or the nodes have failed.
     """
     if faults and nodes == "processes":
         raise RackError("faults are staged among nodes of one process; a process of its own is killed from outside")
-    roster = local_roster(scenario, speed, curve, control=HOST_DECIDES if agent is None else AGENT_DECIDES)
+    control = HOST_DECIDES if agent is None else AGENT_DECIDES
+    roster = local_roster(scenario, speed, curve, control=control, steady=steady)
     host, pairs = new_pair(), {device.id: new_pair() for device in scenario.cluster.devices}
     admits = Fixed({pair.public: device for device, pair in pairs.items()})
     backend = BridgeBackend(roster, host if curve else None, admits, join_s=join_s)

@@ -75,6 +75,25 @@ def test_a_key_that_is_revoked_while_the_rack_runs(rack_file):
         backend.close()
 
 
+def test_a_steady_rack_returns_no_earlier_than_the_grace(rack_file):
+    """All have told long before; without `steady` it would return then."""
+    text = rack_file.read_text()
+    for steady in (False, True):
+        rack_file.write_text(f"grace_ms = 60\nsteady = {str(steady).lower()}\n" + text)
+        backend = make_backend(str(rack_file))
+        keep, after_ms = Decision.keep(backend.cluster), []
+        try:
+            with nodes(backend, KeyRing(rack_file.parent / "keys")):
+                backend.reset(0)
+                for _ in range(4):
+                    assert backend.step(keep).valid.all()
+                    with backend._session.machine_now(wake=False) as (machine, now):
+                        after_ms.append((now - machine.tick_ns(machine.window(now) - 1)) / 1e6)
+        finally:
+            backend.close()
+        assert (min(after_ms) >= 60) == steady
+
+
 def test_an_elastic_rack_gives_each_decision_a_whole_window(rack_file):
     rack_file.write_text("elastic = true\n" + rack_file.read_text())
     backend = make_backend(str(rack_file))
