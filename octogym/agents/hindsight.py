@@ -211,19 +211,27 @@ class _Search:
             own = results[:, cameras].sum(1)
             if own.max() > own.min():
                 joined.settings[s] = rows[int(np.argmax(own))].settings[s]
+        for group in self.sharing.groups:
+            own = results[:, self.served[group.source]].sum(1)
+            if own.max() > own.min():
+                joined.shares[group.routes] = rows[int(np.argmax(own))].shares[group.routes]
         fresh = []
         for k in range(len(rows)):
             row = (joined if k % 2 == 0 else best).copy()
-            if k > 0:
+            if k > 0 and not (k % 2 and self._balances(k)):
                 self._change(row.settings, draw.random(self.cluster.S) < 0.3, draw)
             if self.sharing.groups and k > 0:
                 row = self._share(row, k, load, draw)
             fresh.append(row)
         return fresh
 
+    def _balances(self, k: int) -> bool:
+        """Whether row `k` of a later round is given shares for the load of the block."""
+        return bool(self.sharing.groups) and 0 < k <= 2 * len(LEVELS)
+
     def _share(self, row: Candidate, k: int, load: np.ndarray, draw: np.random.Generator) -> Candidate:
         """Shares for the load of the block, or the row's own with some sources changed."""
-        if k <= 2 * len(LEVELS):
+        if self._balances(k):
             return Candidate(row.settings, self.sharing.balanced(load, LEVELS[(k - 1) // 2]))
         for group in self.sharing.groups:
             if draw.random() < 0.3:
