@@ -56,10 +56,11 @@ class HindsightPolicy(StatelessPolicy):
 
     At the start of a block the state of the simulator is copied into `rows` environments. The first round tries what
     was best before, every common batch size, rate rules, and tuned settings if given; later rounds recombine (each
-    instance takes the settings of the row in which the cameras it serves did best) and vary the winner. The row with
-    the most on-time results over block and lookahead is played. Same settings as an agent's: packing, batch, threads.
-    Where sources have targets on several devices, rounds also try shares that even out the load that the block will
-    bring, and vary them source by source.
+    instance takes the settings, and each source the shares, of the row in which the cameras it serves did best) and
+    vary the winner. The row with the most on-time results over block and lookahead is played. Same settings as an
+    agent's: packing, batch, threads. Where sources have targets on several devices, rounds also try shares that even
+    out the load that the block will bring, beside the winner's settings and beside others, and vary shares source by
+    source.
 
     A strong reference, not a bound: candidates are few, and a block is chosen without regard for what comes after the
     lookahead.

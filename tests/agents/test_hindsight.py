@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from octogym.agents.candidates import initial
 from octogym.agents.errors import PolicyError
-from octogym.agents.hindsight import HindsightPolicy
+from octogym.agents.hindsight import LEVELS, Effort, HindsightPolicy, _Search
 from octogym.agents.random import RandomPolicy
 from octogym.agents.sharing import Sharing
 from octogym.agents.static import StaticPolicy
@@ -69,6 +71,22 @@ class Watched(HindsightPolicy):
         decision = super().act(view)
         self.shares.append(decision.share_milli[0].copy())
         return decision
+
+
+def test_a_later_round_joins_the_shares_that_served_each_camera_best(campus):
+    search = _Search(campus, 0, Effort(rows=4), [initial(campus)])
+    rows = [replace(search.best, shares=search.sharing.divided(keep, 0.1)) for keep in (0.1, 0.3, 0.5, 0.7)]
+    results = np.zeros((4, campus.cluster.C), np.int64)
+    best = np.arange(campus.cluster.C) % 4  # row of each camera
+    results[best, np.arange(campus.cluster.C)] = 1
+    load = np.full(len(search.sharing.groups), 10.0)
+    joined, balanced, *_ = search._vary(rows, results, rows[0], load, np.random.default_rng(0))
+    for group in search.sharing.groups:
+        (camera,) = np.flatnonzero(search.served[group.source])
+        np.testing.assert_array_equal(joined.shares[group.routes], rows[best[camera]].shares[group.routes])
+    # Shares for the load are tried with the settings that won, and nothing else changed.
+    np.testing.assert_array_equal(balanced.settings, rows[0].settings)
+    np.testing.assert_array_equal(balanced.shares, search.sharing.balanced(load, LEVELS[0]))
 
 
 def test_where_devices_can_hand_work_on_it_chooses_shares_block_by_block(campus):
