@@ -1,4 +1,4 @@
-"""Cores that do not fall asleep while something is timed."""
+"""Cores while something is timed: that they do not fall asleep, and how much of them went to other machines."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ def cores_awake() -> Iterator[None]:
         for process in spinning:
             process.terminate()
             process.join()
+
+
+def stolen_s() -> float | None:
+    """Seconds since the start that this machine's cores wanted to run and another machine ran instead, all cores
+    together; None where the system does not say."""
+    try:
+        with open("/proc/stat") as file:
+            return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return None
 
 
 def _spin(core: int) -> None:

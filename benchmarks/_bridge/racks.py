@@ -6,8 +6,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks._bridge.awake import stolen_s
 from benchmarks._bridge.bare import BareExchange
 from benchmarks._speed.memory import resident
+from benchmarks._speed.timing import cores
 from octogym.bridge.backend import BridgeBackend
 from octogym.bridge.session import CONTROL
 from octogym.cluster.decision import Decision
@@ -24,6 +26,7 @@ class Stepped:
 
     `overhead`: from the window's end to the return of step(). `cpu`: of the host's process in that step, the bare
     exchange not counted. `exchange`: bare pyzmq, act-sized frames to all and obs-sized frames back.
+    `stolen_percent`: of all cores' time, what other machines took.
     """
 
     nodes: int
@@ -35,6 +38,7 @@ class Stepped:
     cpu: list[int] = field(default_factory=list)
     exchange: list[int] = field(default_factory=list)
     exchange_cpu: list[int] = field(default_factory=list)
+    stolen_percent: float | None = None
     late_steps: int = 0
     faults: dict[str, int] = field(default_factory=dict)
 
@@ -74,6 +78,7 @@ def _run(rack: BridgeBackend, found: Stepped, steps: int, exchange: BareExchange
     keep = Decision.keep(rack.cluster)
     rack.step(keep)
     late, faults = rack.tally.late_steps, rack.tally.faults.copy()
+    stolen, began = stolen_s(), time.monotonic()
     for _ in range(steps):
         if exchange is not None:
             time.sleep(period_ns / 4e9)  # what the step before has set in motion comes to rest
@@ -86,6 +91,8 @@ def _run(rack: BridgeBackend, found: Stepped, steps: int, exchange: BareExchange
         found.cpu.append(time.process_time_ns() - cpu)
         found.overhead.append((now - origin_ns) - rack._next * period_ns)
         found.returned.append(now)
+    if stolen is not None:
+        found.stolen_percent = 100 * ((stolen_s() or stolen) - stolen) / (time.monotonic() - began) / cores()
     found.late_steps = rack.tally.late_steps - late
     found.faults = dict(rack.tally.faults - faults)
 

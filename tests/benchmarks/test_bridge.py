@@ -81,7 +81,7 @@ def test_the_page_tells_every_figure_and_what_falls_short():
     text = overhead.page([row(), row(nodes=1, peer=None)], memory, ["16 nodes: too slow"], about)
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     assert len({line.count("|") for line in lines}) == 1 and len(lines) == 3
-    assert "| 16 | 250 | 2.00 | 2.00 (6) |" in text and "Falls short: 16 nodes: too slow." in text
+    assert "| 16 | 250 | 2.00 | 2.00 | 2.00 (6) |" in text and "Falls short: 16 nodes: too slow." in text
     assert "quick: no evidence" in text and "12 bytes a step (100)" in text and "0.5 before, 1.5 after" in text
     assert "kept from falling asleep" in text
     other = overhead.page([], None, [], {**about, "cores_awake": False})
@@ -115,6 +115,7 @@ def test_a_steady_rack_is_stepped_alone():
 def test_a_rack_is_stepped_beside_a_bare_exchange():
     found = step_rack(1, 50.0, 6)
     assert len(found.overhead) == len(found.exchange) == len(found.returned) == len(found.cpu) == 6
+    assert found.stolen_percent is None or 0 <= found.stolen_percent <= 100
     assert found.act_bytes > 100 and found.obs_bytes > 500 and found.period_ns == 50 * MS
     assert all(late > 0 for late in found.overhead)
 
