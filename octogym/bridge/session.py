@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ _WOKEN = "woken"
 _FIRST_S = 0.001
 #: Messages that are read before anything else is done.
 _AT_ONCE = 64
+_give_way: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
 
 
 class SessionEnded(OctoGymError, RuntimeError):
@@ -155,10 +157,18 @@ class HostSession:
             for channel, key in sockets.lost():
                 if channel == CONTROL:
                     machine.link(now, key, False)
-        for _ in range(_AT_ONCE if CONTROL in news else 0):
+        left, more = _AT_ONCE if CONTROL in news else 0, False
+        while left:
             message = sockets.receive(CONTROL)
             if message is None:
-                break
+                if not more or self._enough is None:
+                    break
+                # Where many tell at once, whoever reads them from the network shares this core: it gets it now, and not
+                # between any two of them, since to wait and be woken costs as much as a message.
+                more = False
+                _give_way()
+                continue
+            left, more = left - 1, True
             machine.receive(time.monotonic_ns(), *message)
             if self._enough is not None and self._enough(machine):
                 return True
