@@ -165,6 +165,8 @@ def test_memory_does_not_grow():
 
 @pytest.mark.slow
 def test_memory_does_not_grow_over_100_000_steps():
+    # Of the most that this process has ever had, as other tests have run in it.
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     blocks, objects = _growth(100_000)
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert blocks < 1000 and objects < 300 and used < 400_000  # kB
+    more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert blocks < 1000 and objects < 300 and more < 50_000  # kB
