@@ -7,6 +7,7 @@ The owner reads frames and the clock, calls `receive` and, at `deadline_ns()` at
 from __future__ import annotations
 
 from collections import deque
+from itertools import chain
 from typing import Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from octogym.bridge.protocol import messages as m
@@ -70,8 +71,8 @@ class HostMachine:
         self.refused: Dict[str, int] = {}
         self._collected, self._next, self._beat = -1, self._grid.origin_ns, Beat(self._grid)
         self._closed = False
-        # Who was found last not to have told; asked first, as this is asked for every message.
-        self._waited: Optional[Record] = None
+        # Who was found last not to have told, counted; asked first, as this is asked for every message.
+        self._waited = 0
         self._acts = Acts(session, period_ns, self._post)
         self._inbox = Inbox(session, self._grid, versions, self._handshake, self._post, self._log, model_port)
         #: Weights travel on a socket of their own.
@@ -96,7 +97,6 @@ class HostMachine:
                 record.ledger.died()
             record.used, record.latest = old.used, old.latest
         self._records[device] = self._keys[key] = record
-        self._waited = None
 
     def revoke(self, now_ns: int, key: bytes) -> None:
         """Whatever `key` sends from now on is dropped. Nothing if it is not in the roster."""
@@ -187,11 +187,12 @@ class HostMachine:
 
     def complete(self, window: int) -> bool:
         """Whether every device that counts windows has told of `window`, so that waiting longer brings nothing."""
-        waited = self._waited
-        if waited is not None and not waited.told(window):
-            return False
-        self._waited = next((record for record in self._records.values() if not record.told(window)), None)
-        return self._waited is None
+        records = list(self._records.values())
+        for k in chain(range(self._waited, len(records)), range(self._waited)):
+            if not records[k].told(window):
+                self._waited = k
+                return False
+        return True
 
     def status(self, now_ns: int) -> Dict[str, NodeStatus]:
         """What is known of each device apart from its windows."""
