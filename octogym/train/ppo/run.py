@@ -26,8 +26,9 @@ SEEDS = 1_000_000
 _ASIDE = ("scenario", "out", "split", "threads", "resume", "board", "quiet")
 
 
-def check_settings(config: Any) -> None:
-    """SettingError for settings that every training with PPO has and that cannot be used."""
+def check_settings(config: Any, after: int = 0) -> None:
+    """SettingError for settings that every training with PPO has and that cannot be used. `after`: episodes that a run
+    plays with new seeds when it has been trained."""
     whole(config, "seed", 0)
     for name in ("num_envs", "episodes", "rollout", "epochs", "minibatches", "threads"):
         whole(config, name)
@@ -37,8 +38,8 @@ def check_settings(config: Any) -> None:
         number(config, name, 0, 1)
     for name in ("entropy", "value_weight"):
         number(config, name, 0)
-    if (config.episodes + 1) * config.num_envs > SEEDS:
-        allowed = f"at most {SEEDS // config.num_envs - 1}: each takes new seeds"
+    if (config.episodes + after) * config.num_envs > SEEDS:
+        allowed = f"at most {SEEDS // config.num_envs - after}: each takes new seeds"
         raise SettingError("episodes", config.episodes, allowed)
 
 

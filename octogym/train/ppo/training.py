@@ -74,7 +74,7 @@ class PpoConfig:
     def __post_init__(self) -> None:
         one_of(self, "method", ("ippo", "mappo"))
         one_of(self, "reward", ("own", "team", None))
-        check_settings(self)
+        check_settings(self, after=1)
 
 
 def train_ppo(config: PpoConfig) -> PpoResult:

@@ -191,7 +191,7 @@ def test_a_scenario_in_which_nothing_can_be_offloaded_is_refused():
     ("settings", "problem"),
     [
         ({"episodes": 0}, "episodes = 0"),
-        ({"episodes": 500_000}, "episodes = 500000; allowed: at most 124999"),
+        ({"episodes": 500_000}, "episodes = 500000; allowed: at most 125000"),
         ({"gamma": 1}, "gamma = 1; allowed: a number from 0, below 1"),
         ({"lr": 0}, "lr = 0; allowed: a number above 0"),
         ({"seed": -1}, "seed = -1"),
