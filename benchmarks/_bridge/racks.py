@@ -91,8 +91,9 @@ def _run(rack: BridgeBackend, found: Stepped, steps: int, exchange: BareExchange
         found.cpu.append(time.process_time_ns() - cpu)
         found.overhead.append((now - origin_ns) - rack._next * period_ns)
         found.returned.append(now)
-    if stolen is not None:
-        found.stolen_percent = 100 * ((stolen_s() or stolen) - stolen) / (time.monotonic() - began) / cores()
+    after, seconds = stolen_s(), (time.monotonic() - began) * cores()
+    if stolen is not None and after is not None:
+        found.stolen_percent = 100 * (after - stolen) / seconds
     found.late_steps = rack.tally.late_steps - late
     found.faults = dict(rack.tally.faults - faults)
 

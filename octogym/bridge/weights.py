@@ -44,7 +44,7 @@ class WeightsSession:
             raise
         self._weights: HostWeights | None = None
         self._bell = Bell()
-        self._stop = self._closed = False
+        self._stop = False
         self._problem: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="octogym-weights", daemon=True)
 
@@ -94,9 +94,9 @@ class WeightsSession:
 
     def close(self) -> None:
         """Stop the thread and close the socket; what waits is forgotten."""
-        if self._closed:
+        if self._stop:
             return
-        self._stop = self._closed = True
+        self._stop = True
         if self._thread.ident is None:
             self._sockets.close()
         else:
