@@ -41,12 +41,19 @@ class Compiled:
         arguments: how many.
         sources: files whose text the function is made of.
         define: returns the Python function that Numba compiles; only called where that is necessary.
+        short_loops: its loops take a few turns: not to be unrolled and vectorised, which makes long code of them.
     """
 
     def __init__(
-        self, name: str, arguments: int, sources: Iterable[Path], define: Callable[[], Callable[..., Any]]
+        self,
+        name: str,
+        arguments: int,
+        sources: Iterable[Path],
+        define: Callable[[], Callable[..., Any]],
+        short_loops: bool = False,
     ) -> None:
         self.name, self._arguments, self._sources, self._define = name, arguments, tuple(sources), define
+        self._short_loops = short_loops
         self._kept_alive: list[Any] = []
         self.call: Callable[..., int] = self._first_call
 
@@ -103,7 +110,7 @@ class Compiled:
 
         python = self._define()
         try:
-            with compiling.quickly(python.__qualname__):
+            with compiling.quickly():
                 function = self._in_numba(python)
         except Exception:
             # Whatever it was, Numba's own way either does it or says it better.
@@ -113,7 +120,7 @@ class Compiled:
             if not part.is_declaration and part.name != function.native_name:
                 part.linkage = "internal"
         module.get_function(function.native_name).name = self.name
-        _simplify(module)
+        _optimise(module, self._short_loops)
         outside = {f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")}
         outside |= {variable.name for variable in module.global_variables if variable.is_declaration}
         if not outside <= _LIBRARY:
@@ -152,11 +159,17 @@ def _machine() -> Any:
     )
 
 
-def _simplify(module: Any) -> None:
-    """Leave out what nobody calls: none of these functions raises, so Numba's ways of raising are among it."""
+def _optimise(module: Any, short_loops: bool) -> None:
+    """As LLVM does it; then leave out what nobody calls: none of these functions raises, so Numba's ways of raising are
+    among it."""
     import llvmlite.binding as llvm
+    from numba.core import config
 
-    builder = llvm.create_pass_builder(_machine(), llvm.PipelineTuningOptions(speed_level=2))
+    options = llvm.PipelineTuningOptions(speed_level=min(int(config.OPT), 2 if short_loops else 3))
+    options.loop_unrolling = options.loop_vectorization = not short_loops
+    options.slp_vectorization = False
+    builder = llvm.create_pass_builder(_machine(), options)
+    builder.getModulePassManager().run(module, builder)
     passes = llvm.create_new_module_pass_manager()
     passes.add_ipsccp_pass()
     passes.add_simplify_cfg_pass()

@@ -12,15 +12,14 @@ from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
 
 
 @contextmanager
-def quickly(name: str) -> Iterator[None]:
-    """Compile the Python function of the qualified name `name`; what is compiled meanwhile cannot be run.
+def quickly() -> Iterator[None]:
+    """What is compiled meanwhile is neither optimised nor can it be run: its LLVM code is all there is.
 
     Functions of numbers are meant, without closures, exceptions, array expressions and the like: others fail here.
     """
     with ExitStack() as stack:
-        for way in (_without_collection, _types_remembered, _few_passes, _refreshed_once, _untimed):
+        for way in (_without_collection, _types_remembered, _few_passes, _refreshed_once, _untimed, _as_written):
             stack.enter_context(way())
-        stack.enter_context(_whole_only(name))
         yield
 
 
@@ -164,9 +163,9 @@ def _untimed() -> Iterator[None]:
 
 
 @contextmanager
-def _whole_only(name: str) -> Iterator[None]:
+def _as_written() -> Iterator[None]:
     """Numba optimises every function by itself, then together with all that it calls, and emits machine code for each:
-    half of the time. Here it only optimises the outermost, `name`, and emits nothing."""
+    half of the time. Here it does neither: `compiled` optimises what it keeps, once."""
     from numba.core import codegen
 
     library, engine = getattr(codegen, "JITCodeLibrary", None), getattr(codegen, "JITCPUCodegen", None)
@@ -180,14 +179,12 @@ def _whole_only(name: str) -> Iterator[None]:
     if None in theirs.values() or not hasattr(library, "_finalize_dynamic_globals"):
         yield
         return
-    optimise: Any = theirs[library, "_optimize_final_module"]
 
     def lay_out_only(self: Any, module: Any) -> None:
         module.data_layout = self._codegen._data_layout
 
-    def optimise_whole(self: Any) -> None:
-        if name == self.name:
-            optimise(self)
+    def leave(self: Any) -> None:
+        pass
 
     def emit_nothing(self: Any) -> None:
         self._finalize_dynamic_globals()
@@ -197,6 +194,6 @@ def _whole_only(name: str) -> Iterator[None]:
         """It would be written into the machine code."""
 
     with ExitStack() as stack:
-        for (owner, method), own in zip(parts, (lay_out_only, optimise_whole, emit_nothing, no_environment)):
+        for (owner, method), own in zip(parts, (lay_out_only, leave, emit_nothing, no_environment)):
             stack.enter_context(_replaced(owner, method, own))
         yield

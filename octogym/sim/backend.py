@@ -204,6 +204,12 @@ class SimBackend:
             raise TraceError(
                 self.scenario.name, 0, f'a trace ended near second {second:g} and the scenario says end = "error"'
             )
+        if (self._todo == layout.CLOCK_ENDED).any():
+            days = int(self._tables.tab[0, layout.NEVER]) / 86_400e9
+            raise RuntimeError(
+                f"{self.scenario.name}: an episode has lasted {days:.1f} days of the cluster's time; allowed: less, "
+                "with as many devices (octogym.sim.timers); reset() begins another"
+            )
         if (self._todo == layout.NEED_CELLS).any():
             self._grow_cells(self._cells.shape[1] // layout.CELL, np.zeros(self.num_envs, bool))
         if (self._todo == layout.NEED_LOG).any():

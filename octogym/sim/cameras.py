@@ -8,6 +8,7 @@ import numpy as np
 
 from octogym.cluster import draws
 from octogym.cluster.workload import END_ERROR, END_LOOP
+from octogym.sim.division import quotient
 from octogym.sim.jit import jit, small
 from octogym.sim.keys import fold, leaves, uniform
 from octogym.sim.layout import (
@@ -74,6 +75,7 @@ from octogym.sim.spreading import choose_route
 from octogym.sim.timers import set_timer
 
 _ARRIVAL = draws.ARRIVAL
+_MILLI = np.uint64(1000)
 
 
 @jit
@@ -83,7 +85,7 @@ def frame_time(m, tab, camera, k, before):
     if tab[POISSON]:
         key = fold(fold(fold(np.uint64(m[SEED_KEY]), _ARRIVAL), np.uint64(camera)), np.uint64(k))
         return before + max(1, np.int64(math.floor(-math.log(1.0 - uniform(key)) * (1_000_000_000_000 / fps))))
-    return m[tab[O_CAM] + camera * CAM + CAM_PHASE] + k * 1_000_000_000_000 // fps
+    return m[tab[O_CAM] + camera * CAM + CAM_PHASE] + quotient(k * 1_000_000_000_000, fps)
 
 
 @small
@@ -101,7 +103,7 @@ def objects_of(m, tab, plan, camera, k, now):
         return NIL
     row = tab[A_SERIES] + plan[at + 1] * Q_WORDS
     fps = tab[tab[A_CAM] + camera * C_WORDS + C_FPS]
-    sample, length = plan[at + 2] + k * tab[row + Q_RATE] // fps, tab[row + Q_LENGTH]
+    sample, length = plan[at + 2] + quotient(k * tab[row + Q_RATE], fps), tab[row + Q_LENGTH]
     if sample >= length:
         if tab[COUNTS_END] == END_LOOP:
             sample %= length
@@ -117,8 +119,8 @@ def objects_of(m, tab, plan, camera, k, now):
             return NIL
         n = value
         if factor != 1000:
-            n = value * factor // 1000
-            rest = value * factor % 1000
+            n = quotient(value * factor, _MILLI)
+            rest = value * factor - 1000 * n
             if rest > 0:
                 key = fold(np.uint64(m[state + CAM_ROUNDING_KEY]), np.uint64(k))
                 if uniform(fold(key, np.uint64(q))) < rest / 1000:

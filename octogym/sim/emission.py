@@ -6,7 +6,7 @@ import numpy as np
 
 from octogym.cluster.draws import RECALL
 from octogym.sim.jit import jit, small
-from octogym.sim.keys import below, children, children_key, fold, found, leaves
+from octogym.sim.keys import below, children, children_key, fold, fold_here, found, leaves
 from octogym.sim.layout import (
     A_GROUP,
     A_INST,
@@ -135,7 +135,7 @@ def count_found(base, n, recall):
     """How many of the crops 0 to n - 1 are found."""
     count = 0
     for j in range(n):
-        count += below(fold(fold(base, np.uint64(j)), RECALL), recall)
+        count += below(fold_here(fold_here(base, np.uint64(j)), RECALL), recall)
     return count
 
 

@@ -19,6 +19,6 @@ def _of_roots(name: str) -> Callable[[], Any]:
     return lambda: getattr(import_module("octogym.sim.roots"), name)
 
 
-step = Compiled("step", 3, _SOURCES, _of_roots("step"))
-set_up = Compiled("set_up", 3, _SOURCES, _of_roots("set_up"))
-add_cells = Compiled("add_cells", 4, _SOURCES, _of_roots("add_cells"))
+step = Compiled("step", 3, _SOURCES, _of_roots("step"), short_loops=True)
+set_up = Compiled("set_up", 3, _SOURCES, _of_roots("set_up"), short_loops=True)
+add_cells = Compiled("add_cells", 4, _SOURCES, _of_roots("add_cells"), short_loops=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from octogym.sim.division import quotient
 from octogym.sim.intake import advance_pre
 from octogym.sim.jit import small
 from octogym.sim.keys import exponential
@@ -87,13 +88,12 @@ def schedule_gpu(m, tab, gpu, now):
     if n > 0:
         least = m[state + GPU_WORK]
         if n == 1:
-            # As unsigned numbers: a division by a constant is shorter.
-            time = now + np.int64(np.uint64(max(0, least + WORK - 1)) // _ALONE)
+            time = now + quotient(max(0, least + WORK - 1), _ALONE)
         else:
             for k in range(1, n):
                 least = min(least, m[state + GPU_WORK + k])
             rate = speed(tab, n)
-            time = now + max(0, (least + rate - 1) // rate)
+            time = now + quotient(max(0, least + rate - 1), rate)
     set_timer(m, tab, tab[N_INST] + gpu, time)
 
 

@@ -6,6 +6,7 @@ threads). Those in service stay the first of Q1's list then, and PRE_ITEM is NIL
 
 from __future__ import annotations
 
+from octogym.sim.division import quotient
 from octogym.sim.hand import add_to_hand, close_hand
 from octogym.sim.jit import jit, small
 from octogym.sim.layout import (
@@ -82,7 +83,7 @@ def done_at(first, second, service, n, two):
     """When the n-th image from now on leaves one thread or two, whose next ones do at `first` and `second`."""
     if not two:
         return first + (n - 1) * service
-    return (second if n % 2 == 0 else first) + (n - 1) // 2 * service
+    return (first if n & 1 else second) + ((n - 1) >> 1) * service
 
 
 @jit
@@ -104,9 +105,9 @@ def advance_in_order(m, cells, tab, log, s, until):
         n = min(present, m[i + BATCH] - m[i + HAND_FRAMES])
         done = done_at(first, second, service, n, two)
         if done > until:
-            n = 1 + (until - first) // service
+            n = 1 + quotient(until - first, service)
             if second <= until:
-                n += 1 + (until - second) // service
+                n += 1 + quotient(until - second, service)
             done = done_at(first, second, service, n, two)
         left = n
         while left > 0:
@@ -118,10 +119,10 @@ def advance_in_order(m, cells, tab, log, s, until):
         m[i + Q1_N] = max(0, waiting - n)
         m[i + PRE_BUSY] = min(m[i + PRE_BUSY], present - n)
         if two:
-            m[i + PRE_DONE + THREAD * leader] = first + (n + 1) // 2 * service
-            m[i + PRE_DONE + THREAD * (ONE - leader)] = second + n // 2 * service
+            m[i + PRE_DONE + THREAD * leader] = first + ((n + 1) >> 1) * service
+            m[i + PRE_DONE + THREAD * (ONE - leader)] = second + (n >> 1) * service
             for k in range(max(waiting, n - 2), n):
-                m[i + PRE_DONE + THREAD * (leader if k % 2 == 0 else ONE - leader)] = INF
+                m[i + PRE_DONE + THREAD * (leader if k & 1 == 0 else ONE - leader)] = INF
         else:
             m[i + PRE_DONE] = first + n * service if waiting >= n else INF
         if m[i + HAND_FRAMES] >= m[i + BATCH]:

@@ -58,7 +58,7 @@ from octogym.sim.layout import (
 )
 from octogym.sim.runs import request_key, split
 from octogym.sim.starting import ready_timer, schedule_start
-from octogym.sim.timers import timer
+from octogym.sim.timers import is_set
 
 
 @small
@@ -237,6 +237,6 @@ def receive(m, cells, tab, log, s, run, now, checked):
             drop_from_q1(m, cells, tab, log, s, m[i + Q1_N] - tab[a + I_CAP1], now)
         run = after
     # Where images pass in order, more of them do not change a time once found.
-    settled = threads > 0 and timer(m, tab, ready_timer(tab, s)) != INF
+    settled = threads > 0 and is_set(m, tab, ready_timer(tab, s))
     if m[i + INFER] == NIL and not settled:
         schedule_start(m, tab, s, now)

@@ -17,6 +17,7 @@ from octogym.sim.layout import (
     BURST,
     CELL,
     CELLS_USED,
+    CLOCK_ENDED,
     CURSOR,
     FREE_N,
     I_LEAF,
@@ -32,6 +33,7 @@ from octogym.sim.layout import (
     N_ROUTE,
     NEED_CELLS,
     NEED_LOG,
+    NEVER,
     PERIOD,
     PHASE,
     RUNNING_OK,
@@ -63,7 +65,7 @@ from octogym.sim.pointers import (
     times_region,
 )
 from octogym.sim.post import advance_leaf
-from octogym.sim.timers import next_entity, next_time
+from octogym.sim.timers import next_event
 
 
 @small
@@ -92,13 +94,12 @@ def run_events(m, cells, tab, plan, hist, log, start, until):
         for k in range(tab[at + X_N_DEVICES]):
             open_inbox(m, cells, tab, plan, tab[tab[at + X_DEVICES] + k], start)
         while True:
-            now = next_time(m, tab, at)
+            now, entity = next_event(m, tab, at)
             if now > until:
                 break
             status = short_of(m)
             if status != RUNNING_OK or m[STATUS] != RUNNING_OK:
                 return max(status, m[STATUS])
-            entity = next_entity(m, tab, at, now)
             if entity >= starts:
                 batch_start(m, cells, tab, log, entity - starts, now)
             elif entity >= cameras:
@@ -124,6 +125,8 @@ def step_env(e, where, m, cells, tab, plan, hist, log):
     pre, post = pre_region(where[AT.pre], first), post_region(where[AT.post], first)
     start = m[TIME]
     until = start + tab[PERIOD]
+    if until >= tab[NEVER]:
+        return CLOCK_ENDED
     if m[PHASE] == 0:
         begin_window(m, tab, hist)
         update_presence(m, cells, tab, plan, log, start)

@@ -11,6 +11,8 @@ from octogym.sim.jit import jit, small
 from octogym.sim.layout import A_STAGE, ALWAYS, S_CHILDREN, S_EDGES, S_FIXED, S_N_CHILDREN, S_N_EDGES, S_WORDS
 
 fold = jit(draws.fold)
+#: For a loop over keys, of which the processor then works on several at once.
+fold_here = small(draws.fold)
 uniform = jit(draws.uniform)
 
 _CHILDREN, _SERVICE, _RECALL = draws.CHILDREN, draws.SERVICE, draws.RECALL

@@ -25,7 +25,7 @@ NIL = np.int64(-1)
 WORK = 12252240
 MAX_LANES = 8
 #: Timers of which the earliest is found at once.
-BLOCK = 16
+BLOCK = 8
 #: Words of a line of the cache.
 LINE = 8
 
@@ -46,7 +46,7 @@ LINE = 8
 ) = range(12)
 HEADER = 16
 
-RUNNING_OK, NEED_CELLS, NEED_LOG, TRACE_ENDED = 0, 1, 2, 3
+RUNNING_OK, NEED_CELLS, NEED_LOG, TRACE_ENDED, CLOCK_ENDED = range(5)
 
 # --- m: instance records, the first section ---------------------------------------------------------------------------
 (
@@ -224,7 +224,9 @@ ZERO, ONE = _numbers(2)
     SHARES_VALID,
     COUNTS_END,
     RATES_END,
-) = range(39)
+    ENTITY_BITS,
+    NEVER,  # a time that no event reaches
+) = range(41)
 TAB_HEADER = 48
 (
     I_DEVICE,
@@ -257,7 +259,7 @@ P_LANES, P_DEVICE, P_WORDS = range(3)  # GPUs
 D_CORES, D_DOMAIN, D_WORDS = range(3)
 # domains: their timers' offset in m and number of words, the first word that is an entity's, the entities in order;
 # where an entity's word lies
-X_TREE, X_NODES, X_FIRST, X_ENTITIES, X_DEVICES, X_N_DEVICES, X_WORDS = range(7)
+X_TREE, X_NODES, X_DEVICES, X_N_DEVICES, X_WORDS = range(5)
 E_TREE, E_NODE, E_WORDS = range(3)
 C_DEVICE, C_STAGE, C_FPS, C_BYTES, C_SLO, C_GROUP, C_WORDS = range(7)
 S_FIRST, S_LEAF, S_EDGES, S_N_EDGES, S_CHILDREN, S_N_CHILDREN, S_FIXED, S_WORDS = range(8)

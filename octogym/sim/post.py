@@ -12,6 +12,7 @@ import numpy as np
 from octogym.cluster.telemetry import BINS
 from octogym.sim.account import drop_batch, write_log
 from octogym.sim.bits import bit_length
+from octogym.sim.division import quotient
 from octogym.sim.jit import jit, small
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
@@ -71,12 +72,13 @@ from octogym.sim.timers import set_timer
 
 #: 64 of these halves of a ns are 0.1 ms.
 _UNIT = np.uint64(3125)
+_FIVE = np.uint64(5)
 
 
 @small
 def latency_bin(latency):
     """Bin of a latency in ns: 64 per octave from 0.1 ms; the inverse of `latency_bin_edges_ns`."""
-    x = np.int64(np.uint64(2 * latency) // _UNIT)
+    x = quotient(2 * latency, _UNIT)
     if x < 64:
         return ZERO
     octave = bit_length(x) - 7
@@ -102,7 +104,7 @@ def within(limit, first, n, gap):
         return n
     if first > limit:
         return ZERO
-    return 1 + (limit - first) // gap
+    return 1 + quotient(limit - first, gap)
 
 
 @small
@@ -130,7 +132,7 @@ def take_batch(m, cells, tab, s, thread, batch, now):
         if average == NIL:
             average = sample
         for _ in range(cells[run + RUN_N]):
-            average = (average + 4 * sample) // 5 if sample > average else (4 * average + sample) // 5
+            average = quotient(average + sample + 3 * max(average, sample), _FIVE)
         run = cells[run + NEXT]
     m[i + LATENCY + THREAD * thread] = average
 
@@ -217,7 +219,7 @@ def advance_leaf(m, cells, tab, hist, log, s, until):
         if cells[run + RUN_N] > 1 and not tab[EXP_POST]:
             n = cells[run + RUN_N]
             if gap > 0:
-                n = min(n, 1 + (until - time) // gap)
+                n = min(n, 1 + quotient(until - time, gap))
         finish_images(m, cells, tab, hist, log, s, run, n, time, gap)
         move_on(m, cells, tab, s, thread, n, time + (n - 1) * gap)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from octogym.cluster.workload import DEFAULT_BIT_PER_S, END_ERROR, END_LOOP
+from octogym.sim.division import quotient
 from octogym.sim.jit import jit
 from octogym.sim.layout import (
     A_RATE,
@@ -25,6 +28,8 @@ from octogym.sim.layout import (
     STATUS,
     TRACE_ENDED,
 )
+
+_MILLI = np.uint64(1000)
 
 
 @jit
@@ -66,7 +71,7 @@ def rate_at(m, tab, plan, link, time):
         rate = tab[tab[row + L_RATES] + piece]
         following = tab[times + piece + 1] if piece + 1 < n else end
         until = min(until, time + following - position)
-    return rate * factor // 1000, until
+    return quotient(rate * factor, _MILLI), until
 
 
 @jit
@@ -78,7 +83,7 @@ def sent_at(m, tab, plan, link, start, size):
     while True:
         rate, until = rate_at(m, tab, plan, link, time)
         if rate > 0:
-            whole = (need + rate - 1) // rate
+            whole = quotient(need + rate - 1, rate)
             if until == INF or whole <= until - time:
                 return time + whole
             need -= rate * (until - time)

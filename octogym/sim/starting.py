@@ -66,7 +66,7 @@ def batch_time(m, tab, s):
         if threads == 1:
             full = first + (need - 1) * service
         elif threads == 2 and busy == 2 and second - first <= service:
-            full = (second if need % 2 == 0 else first) + (need - 1) // 2 * service
+            full = (first if need & 1 else second) + ((need - 1) >> 1) * service
     return min(full, m[i + HAND_DUE])
 
 

@@ -254,12 +254,18 @@ def _timers(w: _Writer, cluster: Cluster, parts: list[list[int]], where: int) ->
         first, nodes = timer_words(len(entities))
         for k, entity in enumerate(entities):
             place[entity] = [where, first + k]
-        listed = w.table([[entity] for entity in entities])
-        rows.append([where, nodes, first, listed, w.table([[d] for d in part]), len(part)])
+        rows.append([where, nodes, w.table([[d] for d in part]), len(part)])
         where += nodes
     w.words[at.N_DOMAIN] = len(parts)
     w.words[at.A_DOMAIN], w.words[at.A_ENTITY] = w.table(rows), w.table(place)
+    w.words[at.ENTITY_BITS], w.words[at.NEVER] = key_words(len(owner))
     return where
+
+
+def key_words(entities: int) -> tuple[int, int]:
+    """Of a timer's word (`octogym.sim.timers`): bits of the entity's number, and the time that none reaches."""
+    bits = entities.bit_length()
+    return bits, int(at.INF) >> bits
 
 
 def timer_words(entities: int) -> tuple[int, int]:

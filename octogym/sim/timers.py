@@ -2,14 +2,14 @@
 
 A domain is a set of devices that exchange messages both ways; between domains they go one way only, so that a window
 can be played domain by domain. Entities are numbered in the order in which events at one time happen (docs/contract.md
-2): post-processing [S], GPUs [G], uplinks [D], downlinks [D], cameras [C], batch starts [S]. A domain's timers stand in
-blocks, in that order; where they need more than one, each word of the block above is the least of a block, up to one
-block for all. Block 0 is the uppermost, the blocks below its words are 1 to 16, and so on.
+2): post-processing [S], GPUs [G], uplinks [D], downlinks [D], cameras [C], batch starts [S]. A timer is one word, the
+time and below it the entity's number, so that the least of them is the next event. A domain's timers stand in
+blocks; where they need more than one, each word of the block above is the least of a block, up to one
+block for all. Block 0 is the uppermost, the blocks below its words are 1 to 8, and so on.
 """
 
 from __future__ import annotations
 
-from octogym.sim.blocks import least, place_of
 from octogym.sim.jit import jit, small
 from octogym.sim.layout import (
     A_DOMAIN,
@@ -18,57 +18,63 @@ from octogym.sim.layout import (
     E_NODE,
     E_TREE,
     E_WORDS,
+    ENTITY_BITS,
     INF,
     N_DOMAIN,
-    X_ENTITIES,
-    X_FIRST,
+    NEVER,
     X_NODES,
     X_TREE,
     X_WORDS,
 )
 
 
-@jit
+@small
+def least(m, at):
+    """The least word of the block at `at`: without a branch, and word by word, since one has just been written."""
+    first, second = min(m[at], m[at + 1]), min(m[at + 2], m[at + 3])
+    third, fourth = min(m[at + 4], m[at + 5]), min(m[at + 6], m[at + 7])
+    return min(min(first, second), min(third, fourth))
+
+
+@small
 def set_timer(m, tab, entity, time):
     """Let `entity` fire at `time` (INF = never)."""
     at = tab[A_ENTITY] + entity * E_WORDS
     tree, node = tab[at + E_TREE], tab[at + E_NODE]
+    key = (min(time, tab[NEVER]) << tab[ENTITY_BITS]) | entity
     before = m[tree + node]
-    m[tree + node] = time
+    m[tree + node] = key
+    if node >= BLOCK:
+        tell_above(m, tree, node, before, key)
+
+
+@jit
+def tell_above(m, tree, node, before, key):
+    """The blocks above a word that has become `key` follow."""
     while node >= BLOCK:
         block = node // BLOCK
         node = block - 1
         earliest = m[tree + node]
-        if earliest < before and earliest <= time:
+        if earliest < before and earliest <= key:
             return
-        if time > earliest:
-            time = least(m, tree + block * BLOCK)
+        if key > earliest:
+            key = least(m, tree + block * BLOCK)
         before = earliest
-        m[tree + node] = time
+        m[tree + node] = key
 
 
 @small
-def timer(m, tab, entity):
-    """When `entity` fires."""
+def is_set(m, tab, entity):
+    """Whether `entity` fires at all."""
     at = tab[A_ENTITY] + entity * E_WORDS
-    return m[tab[at + E_TREE] + tab[at + E_NODE]]
+    return m[tab[at + E_TREE] + tab[at + E_NODE]] < INF
 
 
 @small
-def next_time(m, tab, domain):
-    """When the next entity of the domain at offset `domain` of tab fires."""
-    return least(m, tab[domain + X_TREE])
-
-
-@small
-def next_entity(m, tab, domain, time):
-    """The first entity that fires at `time`, which is that of the next one."""
-    tree = tab[domain + X_TREE]
-    node = place_of(m, tree, time)
-    while node < tab[domain + X_FIRST]:
-        block = (node + 1) * BLOCK
-        node = block + place_of(m, tree + block, time)
-    return tab[tab[domain + X_ENTITIES] + node - tab[domain + X_FIRST]]
+def next_event(m, tab, domain):
+    """Time of the next event of the domain at offset `domain` of tab, and whose it is; never = NEVER or later."""
+    key = least(m, tab[domain + X_TREE])
+    return key >> tab[ENTITY_BITS], key & ((1 << tab[ENTITY_BITS]) - 1)
 
 
 @jit

@@ -29,11 +29,12 @@ def mixed(a, b):
     return total - a // 3 + a % b + (total >> 1) + int(share * 16) + int(2**0.5 * 10)
 
 
+@pytest.mark.parametrize("short_loops", [False, True])
 @pytest.mark.parametrize(("a", "b"), [(5, 2), (9, 4), (-7, 3), (64, 1)])
-def test_a_function_computes_what_it_does_in_python(a: int, b: int, tmp_path: Path) -> None:
+def test_a_function_computes_what_it_does_in_python(a: int, b: int, short_loops: bool, tmp_path: Path) -> None:
     source = tmp_path / "source.py"
     source.write_text("")
-    assert Compiled("mixed", 2, [source], lambda: mixed).call(a, b) == mixed(a, b)
+    assert Compiled("mixed", 2, [source], lambda: mixed, short_loops).call(a, b) == mixed(a, b)
 
 
 @pytest.mark.parametrize("collecting", [True, False])
@@ -44,7 +45,7 @@ def test_numba_and_garbage_collection_are_as_they_were_also_after_an_error(colle
     before = BaseFunction.get_call_type, codegen.JITCodeLibrary._finalize_final_module, gc.isenabled()
     try:
         gc.enable() if collecting else gc.disable()
-        with pytest.raises(KeyError), quickly("half"):
+        with pytest.raises(KeyError), quickly():
             assert BaseFunction.get_call_type is not before[0] and not gc.isenabled()
             raise KeyError
         assert gc.isenabled() is collecting
@@ -62,7 +63,7 @@ def test_where_numba_has_other_insides_it_compiles_as_it_likes(monkeypatch: pyte
 
     monkeypatch.setattr(codegen, "JITCodeLibrary", Other)
     monkeypatch.delattr(BaseFunction, "get_call_type")
-    with quickly("half"):
+    with quickly():
         assert not vars(Other).get("_finalize_final_module")
         assert "get_call_type" not in vars(BaseFunction)
 
@@ -73,7 +74,7 @@ def test_what_only_numba_s_own_way_can_is_compiled_that_way(tmp_path: Path) -> N
 
     source = tmp_path / "source.py"
     source.write_text("")
-    with pytest.raises(numba.core.errors.NumbaError), quickly("summed"):
+    with pytest.raises(numba.core.errors.NumbaError), quickly():
         numba.cfunc("int64(int64, int64)")(summed)
     assert Compiled("summed", 2, [source], lambda: summed).call(5, 3) == 30
 

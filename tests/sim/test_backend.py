@@ -256,3 +256,16 @@ def test_nothing_is_heard_of_an_absent_device():
     t = backend.reset(4, np.array([True, False]))
     assert not t.age_ns[0].any()
     backend.close()
+
+
+def test_an_episode_beyond_the_clock_says_so_and_a_reset_begins_another():
+    backend = SimBackend(load_scenario("traffic-2"), 2)
+    backend.reset(0)
+    keep = Decision.keep(backend.cluster, 2)
+    backend.step(keep)
+    backend._m[1, layout.TIME] = backend._tables.tab[0, layout.NEVER] - 1
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"traffic-2: an episode has lasted \d+\.\d days .* reset\(\) begins"):
+            backend.step(keep)
+    assert backend.reset(0).t_ns.tolist() == [0, 0]
+    assert (backend.step(keep).t_ns == backend.cluster.period_ns).all()
