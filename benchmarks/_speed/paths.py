@@ -39,7 +39,10 @@ class Path:
 
     @cached_property
     def overhead(self) -> Side:
-        """A side whose time is that outside the compiled kernel; its unit is a step of one environment."""
+        """A side whose time is that outside the compiled kernel; its unit is a step of one environment. Observations,
+        which the kernel has made in between, are made after it here, so that they count."""
+        for core in self.cores:
+            core._step_each = None
         kernel = stopwatch(*((core.backend, "_kernel") for core in self.cores))
         return Side(self.step, self.inputs, self.environments, self.restart, kernel)
 

@@ -44,17 +44,17 @@ def arrays(decision: Decision) -> Arrays:
 def record(backend: SimBackend, drive: Callable[[], Any]) -> list[Arrays]:
     """The decisions that reach `backend` while `drive` runs."""
     taped: list[Arrays] = []
-    step = backend.step
+    step = backend._step
 
     def spy(decision: Decision) -> Telemetry:
         taped.append(arrays(decision))
         return step(decision)
 
-    backend.step = spy  # type: ignore[method-assign]
+    backend._step = spy  # type: ignore[method-assign]
     try:
         drive()
     finally:
-        del backend.step
+        del backend._step
     return taped
 
 

@@ -12,6 +12,7 @@ import platform
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, Optional
 
@@ -32,9 +33,10 @@ _said: list[str] = []
 class Compiled:
     """A function of int64 arguments that returns an int64; arrays reach it by their addresses.
 
-    `call(*arguments)` runs it without the interpreter lock. The first call loads the machine code, or compiles it and
-    keeps it in `cache_folder()`. What is kept is of use to the same sources, versions and processor only; a file that
-    is damaged or of something else is not used, and one that cannot be written is done without.
+    `call(*arguments)` runs it without the interpreter lock, `bound(*arguments)()` too. The first call loads the machine
+    code, or compiles it and keeps it in `cache_folder()`. What is kept is of use to the same sources, versions and
+    processor only; a file that is damaged or of something else is not used, and one that cannot be written is done
+    without.
 
     Args:
         name: of the file.
@@ -55,15 +57,30 @@ class Compiled:
         self.name, self._arguments, self._sources, self._define = name, arguments, tuple(sources), define
         self._short_loops = short_loops
         self._kept_alive: list[Any] = []
+        self._address: Optional[int] = None
         self.call: Callable[..., int] = self._first_call
 
-    def _first_call(self, *arguments: int) -> int:
+    @property
+    def address(self) -> int:
+        """Where its machine code lies."""
         with _lock:
-            if self.call == self._first_call:
-                self.call = self._prepare()
+            if self._address is None:
+                self._address = self._prepare()
+                self.call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * self._arguments)(self._address)
+        return self._address
+
+    def bound(self, *arguments: int) -> Callable[[], int]:
+        """`call` with these arguments, which are converted once: that takes longer than the call."""
+        if len(arguments) != self._arguments:
+            raise TypeError(f"{self.name} takes {self._arguments} arguments, not {len(arguments)}")
+        function = ctypes.CFUNCTYPE(ctypes.c_int64)(self.address)
+        return partial(function, *[ctypes.c_int64(argument) for argument in arguments])
+
+    def _first_call(self, *arguments: int) -> int:
+        assert self.address
         return self.call(*arguments)
 
-    def _prepare(self) -> Callable[..., int]:
+    def _prepare(self) -> int:
         path = self.path()
         code = _read(path)
         if code is None:
@@ -74,8 +91,7 @@ class Compiled:
                 _write(path, code)
         else:
             address = self._load(code)
-        function: Callable[..., int] = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * self._arguments)(address)
-        return function
+        return address
 
     def path(self) -> Path:
         """Where its machine code is kept."""

@@ -48,9 +48,11 @@ OWN: dict[str, tuple[np.dtype, str]] = {
 }
 #: Of the histogram of results: bytes from environment to environment and from instance to instance.
 _HISTOGRAM = ("leaf_hist", "leaf_step_e", "leaf_step_s")
-_COUNTS = ("E", "S", "D", "C", "B", "K", "M", "horizon", "refresh", "array_type", "int64_type")
+#: Numbers and, as addresses of their objects, arrays of the call to come.
+_CALL = ("todo", "observation", "reward", "values", "actions", "columns", "count", "arrays", "all", "flat")
+_COUNTS = ("E", "S", "D", "C", "B", "K", "M", "refresh", "array_type", "int64_type")
 # Where each stands in a table.
-_NAMES = (*(f"t_{name}" for name in TELEMETRY), *OWN, *_HISTOGRAM, *_COUNTS)
+_NAMES = (*(f"t_{name}" for name in TELEMETRY), *OWN, *_HISTOGRAM, *_COUNTS, *_CALL)
 AT: Any = namedtuple("AT", _NAMES)(*range(len(_NAMES)))
 
 
@@ -58,17 +60,18 @@ _FIELDS = (*TELEMETRY, "leaf_hist")
 
 
 class Addresses:
-    """Addresses and sizes that `kernels.decide` and `kernels.observe` work on: `table` int64, at the address `at`.
+    """Addresses and sizes that `kernels.decide` and `kernels.observe` work on: `table` int64, at the address `at`, and
+    `words`, which writes into it quickly.
 
     Args:
-        counts: a number for every letter of the shapes above, and `horizon`, `refresh`, `array_type`, `int64_type`
+        counts: a number for every letter of the shapes above, and `refresh`, `array_type`, `int64_type`
             (`plain`).
         own: name in `OWN` -> array; kept alive here.
     """
 
     def __init__(self, counts: dict[str, int], own: dict[str, np.ndarray]) -> None:
         self.table = np.zeros(len(AT), np.int64)
-        self.at = self.table.ctypes.data
+        self.at, self.words = self.table.ctypes.data, self.table.data
         self._counts, self._own = counts, own
         self._bound: Telemetry | None = None
         # Alive for as long as their addresses stand in the table.

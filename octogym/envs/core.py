@@ -10,20 +10,19 @@ from gymnasium import spaces
 
 from octogym.cluster.backend import Backend, Seed, View
 from octogym.cluster.decision import Decision
-from octogym.cluster.rate import SPANS_S
-from octogym.cluster.reward import LEAST_RATE, THROUGHPUT_CAP, FcpoReward
+from octogym.cluster.reward import FcpoReward
 from octogym.cluster.scenario import Scenario
-from octogym.cluster.settings import KEEP_SHARE, THREAD_ACTIONS
-from octogym.cluster.telemetry import BINS, Telemetry
+from octogym.cluster.settings import KEEP_SHARE
+from octogym.cluster.telemetry import Telemetry
 from octogym.envs import columns as k
-from octogym.envs import loops
-from octogym.envs.addresses import Addresses
+from octogym.envs.addresses import AT
 from octogym.envs.custom import CustomObservation, CustomReward, Observation, Reward
 from octogym.envs.figures import episode_figures
 from octogym.envs.frame import Constants, Frame
-from octogym.envs.opening import open_backend
+from octogym.envs.memory import Memory
+from octogym.envs.opening import observing_step, open_backend
 from octogym.envs.options import Randomiser, check_options
-from octogym.envs.plain import ARRAY, INT64, KNOWN
+from octogym.envs.plain import KNOWN
 from octogym.envs.spaces import accepted_sizes, action_masks, action_sizes, bad_action, observation_space
 from octogym.envs.windows import windows_of
 
@@ -81,51 +80,21 @@ class BatchingCore:
         if observation is None and observation_space is not None:
             raise ValueError("observation_space goes with observation=; without it the space is the eight values' own")
         self._custom = self._reward is not None or self._observation is not None
-        self._allocate(weights, rate)
-
-    def _allocate(self, weights: FcpoReward, rate: str) -> None:
-        E, S, cluster = self.E, self.S, self.cluster
-        self.decision = Decision.keep(cluster, E)
+        self.decision = Decision.keep(cluster, self.E)
+        constants = self.constants
+        of = (self.accepted, self.sizes, constants.fixed, weights, REFRESH_S[rate])
+        self._memory = Memory(cluster, self.decision, *of)
+        #: bool [E, S]: whose device is there; int64 [E]: windows since the reset.
+        self.present, self.clock = self._memory.present, self._memory.clock
         # Shares are restated before their validity ends: nobody else sets them, and the scenario's are meant to stay.
         milli = np.array([route.share_milli for route in cluster.routes], np.uint16)
-        self._own_shares = np.tile(milli, (E, 1))
+        self._own_shares = np.tile(milli, (self.E, 1))
         self._restate = max(1, cluster.share_validity // 3)
         self._until_restated = 1
-        second, period = 1_000_000_000, cluster.period_ns
-        spans = np.array([max(1, -(-span * second // period)) for span in SPANS_S], np.int64)
-        counts = {"E": E, "S": S, "D": cluster.D, "C": cluster.C, "B": BINS, "K": int(spans.max()) + 1, "M": len(spans)}
-        counts.update(T=len(THREAD_ACTIONS), F=k.FIXED, N=6, O=k.OBSERVATION)
-        counts.update(horizon=self.horizon, refresh=max(1, REFRESH_S[rate] * second // period))
-        counts.update(array_type=ARRAY, int64_type=INT64)
-        here = np.ones((E, S), np.int8)
-        #: bool [E, S]: whose device is there; int64 [E]: windows since the reset.
-        self.present, self.clock = here.view(bool), np.zeros(E, np.int64)
-        self._last = np.zeros((E, S, k.OBSERVATION), np.float32)
-        self._leaf_sum, self._reward_sum = np.zeros((E, BINS), np.uint32), np.zeros(E)
-        numbers = (weights.theta, weights.sigma, weights.phi, LEAST_RATE, THROUGHPUT_CAP, period / second)
-        decision = {"set_" + name: getattr(self.decision, name) for name in ("pack", "batch", "pre", "post")}
-        own = {
-            **decision,
-            "accepted": self.accepted,
-            "sizes": self.sizes,
-            "thread_actions": np.array(THREAD_ACTIONS, np.int64),
-            "fixed": self.constants.fixed,
-            "numbers": np.array(numbers),
-            "spans": spans,
-            "here": here,
-            "clock": self.clock,
-            "ring": np.zeros((counts["K"], E, S), np.int64),
-            "average": np.zeros((E, S)),
-            "last": self._last,
-            "leaf_sum": self._leaf_sum,
-            "leaf_span": np.full((E, S, 2), BINS // 2),
-            "reward_sum": self._reward_sum,
-        }
-        self._addresses = Addresses(counts, own)
-        self._ring_length, self._head = counts["K"], 0
-        self._all, self._flat = np.arange(S, dtype=np.int64), np.zeros(3 * S, np.int64)
-        self._todo_step = np.full(E, k.STEP, np.int8)
-        self._due = np.ones((E, S), bool)
+        # The simulator has each environment observed while what it left is in the cache.
+        self._step_each = observing_step(self.backend)
+        self._windows_left = 0  # no environment reaches the horizon in fewer
+        self._todo_step, self._due = np.full(self.E, k.STEP, np.int8), np.ones((self.E, self.S), bool)
         self._tell = getattr(self.backend, "agent_facts", None)
         self.telemetry: Telemetry | None = None
         self._bound: Telemetry | None = None
@@ -153,8 +122,8 @@ class BatchingCore:
             mask = np.ones(self.E, bool)
         if self.frame is None and not mask.all():
             raise ValueError(f"the first reset begins all {self.E} environments; the mask marks {int(mask.sum())}")
-        telemetry = self._reset_backend(seed, mask, check_options(options))
-        self._addresses.check_bound()
+        telemetry, self._windows_left = self._reset_backend(seed, mask, check_options(options)), 0
+        self._memory.addresses.check_bound()
         frame = Frame(self.constants, self._keys, self.E, self.S) if self.frame is None else self.frame.copy()
         return self._observe(telemetry, np.where(mask, k.RESET, k.SKIP).astype(np.int8), frame)
 
@@ -164,15 +133,15 @@ class BatchingCore:
         Raises:
             ValueError: an index out of range, naming the agent. Actions for absent devices are not looked at.
         """
-        columns = self._all if columns is None else np.ascontiguousarray(columns, np.int64)
+        columns = self._memory.columns if columns is None else np.ascontiguousarray(columns, np.int64)
         if actions.shape != (self.E, len(columns), 3):
             raise ValueError(f"actions of shape {actions.shape}; allowed: {(self.E, len(columns), 3)}")
         self.decide_flat(np.ascontiguousarray(actions, np.int64).reshape(-1), columns)
 
     def decide_flat(self, actions: np.ndarray, columns: np.ndarray | None = None) -> None:
         """`decide` for a contiguous int64 array [E * A * 3], unchecked: compiled code takes it by its address."""
-        columns = self._all if columns is None else columns
-        bad = loops.decide.call(self._addresses.at, id(actions), id(columns), len(columns))
+        columns = self._memory.columns if columns is None else columns
+        bad = self._memory.decide(actions, columns)
         if bad >= 0:
             raise self._refused(bad, actions, columns)
 
@@ -181,9 +150,11 @@ class BatchingCore:
         Nothing has been decided then."""
         if not KNOWN:
             return False
-        bad = loops.decide_each.call(self._addresses.at, id(arrays), id(self._all), len(arrays), id(self._flat))
+        memory = self._memory
+        memory.words[AT.arrays] = id(arrays)
+        bad = memory.loops.decide_each()
         if bad >= 0:
-            raise self._refused(bad, self._flat, self._all)
+            raise self._refused(bad, memory.flat, memory.columns)
         return bad == -1
 
     def adopt(self, patch: Decision) -> None:
@@ -202,20 +173,23 @@ class BatchingCore:
             if restart.all():
                 return self.reset()
             restart = restart if restart.any() else None
-        self._head = (self._head + 1) % self._ring_length
         self._until_restated -= 1
-        telemetry = self.backend.step(self.decision) if self._until_restated else self._step_restating()
+        self._windows_left -= 1
+        frame = Frame(self.constants, self._keys, self.E, self.S)
         if restart is None:
-            return self._observe(telemetry, self._todo_step, Frame(self.constants, self._keys, self.E, self.S))
+            if self._step_each is None:
+                return self._observe(self._step(False), self._todo_step, frame)
+            self._memory.show(frame)
+            return self._observed(self._step(True), self._todo_step, frame)
         # Those that begin anew have made a window for nothing: a backend steps all or none.
-        telemetry = self._reset_backend(None, restart, {})
-        todo = np.where(restart, k.RESET, k.STEP).astype(np.int8)
-        return self._observe(telemetry, todo, Frame(self.constants, self._keys, self.E, self.S))
+        self._step(False)
+        telemetry, self._windows_left = self._reset_backend(None, restart, {}), 0
+        return self._observe(telemetry, np.where(restart, k.RESET, k.STEP).astype(np.int8), frame)
 
     @property
     def observation(self) -> np.ndarray:
         """float32 [E, S, ...]: the last observations, whatever a user has done to those handed out."""
-        return self._last if self._observation is None else self._observation.last
+        return self._memory.last if self._observation is None else self._observation.last
 
     def view(self) -> View:
         """What a policy that decides for other instances sees."""
@@ -240,13 +214,22 @@ class BatchingCore:
         agent = self.agents[columns[a]] + (f" of environment {e}" if self.E > 1 else "")
         return bad_action(agent, actions[3 * bad : 3 * bad + 3].tolist(), self.accepted[columns[a]])
 
-    def _step_restating(self) -> Telemetry:
+    def _step(self, observing: bool) -> Telemetry:
+        """One window of the backend; `observing`: each environment is observed as soon as it is ready."""
+        if not self._until_restated:
+            return self._step_restating(observing)
+        if not observing:
+            return self.backend.step(self.decision)
+        telemetry: Telemetry = self._step_each(self.decision, *self._memory.loops.each)
+        return telemetry
+
+    def _step_restating(self, observing: bool) -> Telemetry:
         """Step with the scenario's shares said again, unless another policy sets shares."""
-        self._until_restated, decision, shares = self._restate, self.decision, self.decision.share_milli
+        self._until_restated, shares = self._restate, self.decision.share_milli
         if (shares == KEEP_SHARE).all():
-            decision.share_milli = self._own_shares
-        telemetry = self.backend.step(decision)
-        decision.share_milli = shares
+            self.decision.share_milli = self._own_shares
+        telemetry = self._step(observing)
+        self.decision.share_milli = shares
         return telemetry
 
     def _reset_backend(self, seed: Seed, mask: np.ndarray, options: dict[str, Any]) -> Telemetry:
@@ -261,23 +244,33 @@ class BatchingCore:
         return telemetry
 
     def _observe(self, t: Telemetry, todo: np.ndarray, frame: Frame) -> Frame:
+        if t is not self._bound:
+            self._memory.addresses.bind(t)
+            self._bound = t
+        self._memory.observe(todo, frame)
+        return self._observed(t, todo, frame)
+
+    def _observed(self, t: Telemetry, todo: np.ndarray, frame: Frame) -> Frame:
+        """What follows when the compiled loop has filled the frame."""
         self.telemetry, self.frame = t, frame
         if self._tell is not None:
             frame.told = self._tell()
-        if t is not self._bound:
-            self._addresses.bind(t)
-            self._bound = t
-        results = id(frame.eight), id(frame.reward), id(frame.values)
-        finished = loops.observe.call(self._addresses.at, self._head, id(todo), *results)
         if self._custom:
             self._customise(t, todo, frame)
-        if finished:
-            frame.truncated = (self.clock >= self.horizon) & (todo == k.STEP)
-            frame.figures = {
-                int(e): episode_figures(self.cluster, t, int(e), self._leaf_sum[e], self._reward_sum[e], self.clock[e])
-                for e in np.nonzero(frame.truncated)[0]
-            }
+        if self._windows_left <= 0:
+            self._end(t, todo, frame)
         return frame
+
+    def _end(self, t: Telemetry, todo: np.ndarray, frame: Frame) -> None:
+        """Whose episode ends here, and for how long nobody's does."""
+        ended = (self.clock >= self.horizon) & (todo == k.STEP)
+        self._windows_left = self.horizon - int(self.clock.max())
+        if ended.any():
+            frame.truncated, own = ended, self._memory
+            frame.figures = {
+                int(e): episode_figures(self.cluster, t, int(e), own.leaf_sum[e], own.reward_sum[e], self.clock[e])
+                for e in np.flatnonzero(ended)
+            }
 
     def _customise(self, t: Telemetry, todo: np.ndarray, frame: Frame) -> None:
         rate = frame.column(k.RATE).copy()
@@ -286,7 +279,7 @@ class BatchingCore:
             live = fresh & (todo == k.STEP)[:, None]
             reward = np.where(live, self._reward(t, rate, self.present.copy()), np.float32(0))
             # The compiled loop has added Eq. 1's.
-            self._reward_sum += np.where(live, reward - frame.reward, np.float32(0)).sum(1, dtype=np.float64)
+            self._memory.reward_sum += np.where(live, reward - frame.reward, np.float32(0)).sum(1, dtype=np.float64)
             frame.reward = np.where((todo == k.SKIP)[:, None], frame.reward, reward)
         if self._observation is not None:
             update = (fresh | (todo == k.RESET)[:, None]) & (todo != k.SKIP)[:, None]

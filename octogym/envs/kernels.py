@@ -33,26 +33,33 @@ from octogym.envs.pointers import (
 _inner = numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-def decide(at, actions, columns, count):
+def decide(at):
     """Write the settings that `actions` int64 [E, A, 3] ask for into a decision's arrays.
 
-    `at`: address of a table of `addresses`; `actions`, `columns`: the arrays' objects, each known by its address;
-    `columns` int64 [A = count]: instance of each action. An index is accepted below the
+    `at`: address of a table of `addresses`, which shows `actions` and `columns`, each by the address of its object;
+    `columns` int64 [A = `count`]: instance of each action. An index is accepted below the
     size of the agent's action space, and counts as the instance's own largest above that. Actions for instances of
     absent devices are ignored. Returns -1, or e * A + a of the first action that is not accepted.
     """
-    return _decide(at, int64(actions + DATA, 0), int64(columns + DATA, 0), count)
+    return _decide(at, _content(at, AT.actions), _content(at, AT.columns), int64(at, AT.count))
 
 
-def decide_each(at, arrays, columns, count, flat):
-    """`decide` for one environment's actions as they are handed in: `arrays`, a tuple of `count` objects.
+@_inner
+def _content(at, name):
+    """Address of the content of an array that the table shows by its object."""
+    return int64(int64(at, name) + DATA, 0)
+
+
+def decide_each(at):
+    """`decide` for one environment's actions as they are handed in: `arrays`, a tuple of an
+    object for each instance.
 
     Their content becomes that of `flat`, an array int64 [3 * count]. Returns as `decide`; -2, and nothing is decided,
     if one of them is not simply a NumPy array int64 [3].
     """
-    flat = int64(flat + DATA, 0)
+    flat, arrays, count = _content(at, AT.flat), int64(at, AT.arrays) + ITEMS, int64(at, AT.S)
     for a in range(count):
-        array = int64(arrays + ITEMS, a)
+        array = int64(arrays, a)
         if int64(array + TYPE, 0) != int64(at, AT.array_type) or int64(array + DTYPE, 0) != int64(at, AT.int64_type):
             return -2
         if int32(array + ND, 0) != 1 or int64(int64(array + DIMENSIONS, 0), 0) != 3:
@@ -62,7 +69,7 @@ def decide_each(at, arrays, columns, count, flat):
         data, stride = int64(array + DATA, 0), int64(int64(array + STRIDES, 0), 0)
         for h in range(3):
             put_int64(flat, 3 * a + h, int64(data + h * stride, 0))
-    return _decide(at, flat, int64(columns + DATA, 0), count)
+    return _decide(at, flat, _content(at, AT.all), count)
 
 
 @_inner
@@ -93,20 +100,21 @@ def _decide(at, actions, columns, count):
     return -1
 
 
-def observe(at, head, todo, observation, reward, values):
-    """Turn one window's telemetry into observations, rewards and what infos show.
+def observe(at, which):
+    """Turn one window's telemetry of environment `which`, or of all (-1), into observations, rewards and what infos
+    show. Returns 0.
 
-    `at`: address of a table of `addresses`; `head`: this window's slot of the ring; the others: arrays' objects, each
-    known by its address. `todo` int8 [E]: SKIP, STEP or RESET. Results: `observation` float32 [E, S, 8], `reward`
-    float32 [E, S], `values` float64 [E, S + 1, VALUES]. Returns how many environments reach the horizon.
+    `at`: address of a table of `addresses`, which shows arrays by the addresses of their objects: `todo` int8 [E],
+    SKIP, STEP or RESET, and for the results `observation` float32 [E, S, 8], `reward` float32 [E, S], `values` float64
+    [E, S + 1, VALUES].
 
     State, under their names in `addresses.OWN`: `here` (whose device is present), `clock` (windows since the reset),
     `ring` (cumulative arrivals), `average` (the rate last renewed), `last`
     (observations), `leaf_sum` (the episode's latencies), `leaf_span`, `reward_sum` (of the episode).
     """
-    finished, S, todo = 0, int64(at, AT.S), int64(todo + DATA, 0)
-    observation, reward, values = int64(observation + DATA, 0), int64(reward + DATA, 0), int64(values + DATA, 0)
-    for e in range(int64(at, AT.E)):
+    S, todo = int64(at, AT.S), _content(at, AT.todo)
+    observation, reward, values = _content(at, AT.observation), _content(at, AT.reward), _content(at, AT.values)
+    for e in range(max(0, which), int64(at, AT.E) if which < 0 else which + 1):
         what = int8(todo, e)
         if what == k.SKIP:
             continue
@@ -115,8 +123,7 @@ def observe(at, head, todo, observation, reward, values):
         else:
             clock = int64(int64(at, AT.clock), e) + 1
             put_int64(int64(at, AT.clock), e, clock)
-            finished += clock >= int64(at, AT.horizon)
-            _measure_rates(at, e, clock, head)
+            _measure_rates(at, e, clock)
         for s in range(S):
             i = e * S + s
             row = values + 8 * k.VALUES * (i + e)
@@ -133,7 +140,7 @@ def observe(at, head, todo, observation, reward, values):
             put_float32(reward, i, paid)
             put_float64(int64(at, AT.reward_sum), e, float64(int64(at, AT.reward_sum), e) + paid)
         _show_cluster(at, e, values + 8 * k.VALUES * (e * (S + 1) + S))
-    return finished
+    return 0
 
 
 @_inner
@@ -151,11 +158,11 @@ def _forget(at, e):
 
 
 @_inner
-def _measure_rates(at, e, clock, head):
+def _measure_rates(at, e, clock):
     """Push the window's arrivals; renew the mean over the spans if it is time to."""
     E, S, K = int64(at, AT.E), int64(at, AT.S), int64(at, AT.K)
     ring, spans, average = int64(at, AT.ring), int64(at, AT.spans), int64(at, AT.average) + 8 * e * S
-    now, before = ring + 8 * S * (head * E + e), ring + 8 * S * ((head - 1) % K * E + e)
+    now, before = ring + 8 * S * (clock % K * E + e), ring + 8 * S * ((clock - 1) % K * E + e)
     for s in range(S):
         put_int64(now, s, int64(before, s) + int64(int64(at, AT.t_arrived), e * S + s))
     if clock % int64(at, AT.refresh) != 0:
@@ -165,7 +172,8 @@ def _measure_rates(at, e, clock, head):
         put_float64(average, s, 0.0)
     for n in range(M):
         span = int64(spans, n)
-        then, windows = ring + 8 * S * ((head - span) % K * E + e), min(clock, span)
+        # Before the episode: a slot that nothing was written to.
+        then, windows = ring + 8 * S * ((clock - span) % K * E + e), min(clock, span)
         for s in range(S):
             put_float64(average, s, float64(average, s) + (int64(now, s) - int64(then, s)) / windows)
     for s in range(S):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,22 @@ def _of_kernels(name: str) -> Callable[[], Any]:
     return lambda: getattr(import_module("octogym.envs.kernels"), name)
 
 
-decide = Compiled("decide", 4, _SOURCES, _of_kernels("decide"))
-decide_each = Compiled("decide_each", 5, _SOURCES, _of_kernels("decide_each"))
-observe = Compiled("observe", 6, _SOURCES, _of_kernels("observe"))
+_decide = Compiled("decide", 1, _SOURCES, _of_kernels("decide"))
+_decide_each = Compiled("decide_each", 1, _SOURCES, _of_kernels("decide_each"))
+_observe = Compiled("observe", 2, _SOURCES, _of_kernels("observe"))
+
+
+@dataclass(frozen=True)
+class Loops:
+    """The functions of `kernels` for one table of `addresses`. `observe` is for all environments, `each` for one: the
+    address of the function and its first argument."""
+
+    decide: Callable[[], int]
+    decide_each: Callable[[], int]
+    observe: Callable[[], int]
+    each: tuple[int, int]
+
+    @classmethod
+    def of(cls, at: int) -> Loops:
+        """Loads them, or compiles them."""
+        return cls(_decide.bound(at), _decide_each.bound(at), _observe.bound(at, -1), (_observe.address, at))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from octogym.cluster import registry
 from octogym.cluster.backend import Backend
@@ -47,6 +48,14 @@ def open_backend(
     if num_envs not in (1, backend.num_envs):
         raise ValueError(f"num_envs = {num_envs}, but the backend has {backend.num_envs}")
     return backend, False
+
+
+def observing_step(backend: Backend) -> Any:
+    """`step_each` of a backend that has one (`octogym.sim.SimBackend`), else None: also where something stands before
+    the `step` that it goes with."""
+    owner = next(each for each in type(backend).__mro__ if "step" in vars(each))
+    replaced = "step" in vars(backend) or "step_each" not in vars(owner)
+    return None if replaced else backend.step_each  # type: ignore[attr-defined]
 
 
 def _loaded(scenario: str | Path | Scenario) -> Scenario:

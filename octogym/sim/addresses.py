@@ -16,10 +16,13 @@ from octogym.cluster.decision import Decision
 #: Arrays [E, words] of the simulation itself, each with its row's length as `<name>_words`.
 _STATE = ("m", "cells", "tab", "plan", "hist", "log")
 #: What a step writes, in the order of `Buffers.out`.
-_OUT = ("counts", "settings", "queue", "flags", "shares", "cameras", "present", "gpu_busy", "cpu", "links", "times")
+_OUT = (
+    *("counts", "settings", "queue", "flags", "shares", "cameras", "present", "gpu_busy", "cpu", "links", "times"),
+    "age",
+)
 _NAMES = (*_STATE, *(f"{name}_words" for name in _STATE), *(f"out_{name}" for name in _OUT), *Decision.FIELDS)
 #: Where each stands in a table.
-AT: Any = namedtuple("AT", (*_NAMES, "todo", "E"))(*range(len(_NAMES) + 2))
+AT: Any = namedtuple("AT", (*_NAMES, "todo", "E", "each", "each_argument"))(*range(len(_NAMES) + 4))
 _FIRST = AT[_NAMES.index(Decision.FIELDS[0])]
 
 
@@ -52,6 +55,11 @@ class Addresses:
             self.table[getattr(AT, name)] = array.ctypes.data
             self.table[getattr(AT, name + "_words")] = array.shape[1]
         self._state = state
+
+    def call_each(self, function: int, argument: int) -> None:
+        """Let the kernel call what is compiled at the address `function` with `argument` and the number of every
+        environment that has finished its window; 0, 0: nothing."""
+        self._words[AT.each], self._words[AT.each_argument] = function, argument
 
     def decide(self, arrays: tuple[np.ndarray, ...]) -> None:
         """Show a decision's arrays, in the order of its fields: the addresses of their objects.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -66,11 +66,11 @@ class SimBackend:
         self._todo = np.zeros(num_envs, np.int64)
         self._addresses = Addresses(self._todo, self._buffers.out, Decision.keep(self.cluster, num_envs))
         self._bind()
-        self._device_of = np.array([instance.device for instance in self.cluster.instances])
-        self._churn = False
         self._seeds = np.full(num_envs, -1, np.int64)
         self._pending: Decision | None = None
         self._options: Mapping[str, Any] = {}
+        self._step_all: Callable[[], int] | None = None
+        self._each: tuple[int, int] | None = None
 
     # --- Backend -----------------------------------------------------------------------------------------------------
 
@@ -95,8 +95,7 @@ class SimBackend:
         burst = self._burst()
         if self._cells.shape[1] < 2 * burst * layout.CELL:
             self._grow_cells(2 * burst, which)
-        self._churn = any(len(a) for plan in self._plans if plan is not None for a in plan.absent_ns)
-        self._report_start(which)
+        self._buffers.begin(self.cluster, which, self._plans)
         for e in np.flatnonzero(which):
             self._m[e] = 0
             self._buffers.hist[e] = 0
@@ -108,6 +107,23 @@ class SimBackend:
 
     def step(self, decision: Decision) -> Telemetry:
         """Advance every environment by one period under `decision`."""
+        if self._each is not None:
+            self._call_each(0, 0)
+        return self._step(decision)
+
+    def step_each(self, decision: Decision, function: int, argument: int) -> Telemetry:
+        """`step`, and as soon as environment e has finished its window call what is compiled (int64 of two int64) at
+        the address `function` with `argument` and e: what its telemetry shows is in the cache then. Calls for
+        different environments may come from different threads."""
+        if self._each != (function, argument):
+            self._call_each(function, argument)
+        return self._step(decision)
+
+    def _call_each(self, function: int, argument: int) -> None:
+        self._addresses.call_each(function, argument)
+        self._each = (function, argument) if function else None
+
+    def _step(self, decision: Decision) -> Telemetry:
         if self._seeds[0] < 0:
             raise RuntimeError("SimBackend.step before reset")
         if self.check:
@@ -128,8 +144,6 @@ class SimBackend:
             self._log_room()
         while self._kernel(d):
             self._resolve()
-        if self._churn:
-            self._mark_absent()
         return self._telemetry
 
     def close(self) -> None:
@@ -145,7 +159,7 @@ class SimBackend:
     def snapshot(self) -> Snapshot:
         """A copy of the state of all environments."""
         b = self._buffers
-        arrays = (self._m, self._cells, self._plan, b.hist, self._log, *b.out, b.age)
+        arrays = (self._m, self._cells, self._plan, b.hist, self._log, *b.out)
         return Snapshot(tuple(a.copy() for a in arrays), self._seeds.copy(), self._pending)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -157,7 +171,7 @@ class SimBackend:
         self._log = snapshot.arrays[4].copy()
         self._bind()
         b = self._buffers
-        live: tuple[np.ndarray, ...] = (b.hist, *b.out, b.age)
+        live: tuple[np.ndarray, ...] = (b.hist, *b.out)
         for array, saved in zip(live, (snapshot.arrays[3], *snapshot.arrays[5:]), strict=True):
             array[:] = saved
         self._seeds = snapshot.seeds.copy()
@@ -194,7 +208,9 @@ class SimBackend:
         self._addresses.decide(decision)
         if self.threads > 1 and self.num_envs > 1 and self.num_envs * self.cluster.S >= PARALLEL_FROM:
             return run_parts(entry.step.call, self._addresses.at, self.num_envs, min(self.threads, self.num_envs))
-        return entry.step.call(self._addresses.at, 0, self.num_envs)
+        if self._step_all is None:
+            self._step_all = entry.step.bound(self._addresses.at, 0, self.num_envs)
+        return self._step_all()
 
     def _resolve(self) -> None:
         """Make room, or raise, for what stopped the kernel."""
@@ -264,33 +280,6 @@ class SimBackend:
         if seeds.shape != (self.num_envs,) or (seeds < 0).any():
             raise ValueError(f"seed = {seed!r}; allowed: an integer >= 0, or {self.num_envs} of them")
         return seeds
-
-    def _mark_absent(self) -> None:
-        """Nothing is heard of an absent device: its rows are not valid, and as old as its absence."""
-        b = self._buffers
-        b.flags[2] = here = b.present[:, self._device_of]
-        b.age[:] = np.where(here, 0, b.age + self.cluster.period_ns)
-
-    def _report_start(self, which: np.ndarray) -> None:
-        """Telemetry at time 0: settings in force, all counters 0."""
-        b, cluster = self._buffers, self.cluster
-        for block in (b.counts, b.cameras, b.links, b.times):
-            block[:, which] = 0
-        b.queue[which] = 0
-        b.gpu_busy[which] = 0
-        b.cpu[which] = 0
-        for e in np.flatnonzero(which):
-            b.present[e] = [not (a[:, 0] == 0).any() if len(a) else True for a in self._plans[e].absent_ns]
-            b.flags[2, e], b.age[e] = b.present[e, self._device_of], 0
-        for s, instance in enumerate(cluster.instances):
-            x = instance.initial
-            b.settings[:, which, s] = np.array([x.pack, x.batch, x.pre, x.post, x.pre, x.post])[:, None]
-            b.counts[20, which, s] = x.timeout_ns
-            b.flags[0, which, s] = instance.active
-            b.flags[1, which, s] = 0
-            b.cpu[which, instance.device] += (x.pre + x.post) * instance.active * b.present[which, instance.device]
-        for r, route in enumerate(cluster.routes):
-            b.shares[which, r] = route.share_milli
 
     def _delayed(self, decision: Decision) -> Decision:
         """The decision of the step before; the first one changes nothing."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from octogym.cluster.telemetry import BINS, COUNTERS, RESULTS, Telemetry
 from octogym.cluster.topology import Cluster
+from octogym.cluster.workload import WorkloadPlan
 
 
 class Buffers:
@@ -39,7 +42,28 @@ class Buffers:
             self.cpu,
             self.links,
             self.times,
+            self.age,
         )
+
+    def begin(self, cluster: Cluster, which: np.ndarray, plans: Sequence[WorkloadPlan]) -> None:
+        """Telemetry at time 0 of the environments `which` bool [E]: settings in force, all counters 0."""
+        for block in (self.counts, self.cameras, self.links, self.times):
+            block[:, which] = 0
+        for rows in (self.queue, self.gpu_busy, self.cpu, self.age):
+            rows[which] = 0
+        devices = np.array([instance.device for instance in cluster.instances])
+        for e in map(int, np.flatnonzero(which)):
+            self.present[e] = [not (a[:, 0] == 0).any() if len(a) else True for a in plans[e].absent_ns]
+            self.flags[2, e] = self.present[e, devices]
+        for s, instance in enumerate(cluster.instances):
+            x, d = instance.initial, instance.device
+            self.settings[:, which, s] = np.array([x.pack, x.batch, x.pre, x.post, x.pre, x.post])[:, None]
+            self.counts[20, which, s] = x.timeout_ns
+            self.flags[0, which, s] = instance.active
+            self.flags[1, which, s] = 0
+            self.cpu[which, d] += (x.pre + x.post) * instance.active * self.present[which, d]
+        for r, route in enumerate(cluster.routes):
+            self.shares[which, r] = route.share_milli
 
     def telemetry(self, cluster: Cluster) -> Telemetry:
         c, g, f, cam, link = self.counts, self.settings, self.flags, self.cameras, self.links

@@ -9,6 +9,7 @@ from octogym.sim.layout import (
     A_CAM,
     A_GPU,
     A_GROUP,
+    A_INST,
     ACTIVE,
     ARRIVED,
     BATCH,
@@ -40,6 +41,8 @@ from octogym.sim.layout import (
     HEADER,
     HIST_HIGH,
     HIST_LOW,
+    I_DEVICE,
+    I_WORDS,
     IN_STAGE,
     INF,
     INFER,
@@ -72,6 +75,7 @@ from octogym.sim.layout import (
     P_DEVICE,
     P_WORDS,
     PACK,
+    PERIOD,
     POST,
     POST_BATCH,
     POST_HIGH,
@@ -185,7 +189,7 @@ def begin_window(m, tab, hist):
 
 
 @jit
-def report_instances(m, tab, rows, counts, settings, queue, flags, share):
+def report_instances(m, tab, rows, counts, settings, queue, flags, age, share):
     """Rows of the instances, in the order of `octogym.sim.buffers`; blocks [F, rows = E x S] from this environment's
     first row on."""
     # Field by field: lines of one block far from each other are not kept in the cache side by side.
@@ -217,6 +221,10 @@ def report_instances(m, tab, rows, counts, settings, queue, flags, share):
         queue[5 * s + 4] = 0
         flags[s] = m[i + ACTIVE]
         flags[rows + s] = m[i + SET_BY]
+        # Nothing is heard of an absent device: its rows are not valid, and as old as its absence.
+        here = m[tab[O_PRESENT] + tab[tab[A_INST] + s * I_WORDS + I_DEVICE]]
+        flags[2 * rows + s] = here
+        age[s] = 0 if here else age[s] + tab[PERIOD]
     for group in range(tab[N_GROUP]):
         source = tab[tab[A_GROUP] + group * G_WORDS + G_SOURCE]
         if source < tab[N_INST]:

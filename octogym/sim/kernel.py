@@ -46,6 +46,7 @@ from octogym.sim.layout import (
 from octogym.sim.links import downlink_done, open_inbox, uplink_done
 from octogym.sim.pointers import (
     active_region,
+    age_region,
     batch_region,
     cameras_region,
     counts_region,
@@ -187,6 +188,7 @@ def step_env(e, where, m, cells, tab, plan, hist, log):
         settings_region(where[AT.out_settings], first),
         queue_region(where[AT.out_queue], 5 * first),
         flags_region(where[AT.out_flags], first),
+        age_region(where[AT.out_age], first),
         shares_region(where[AT.out_shares], e * tab[N_ROUTE]),
     )
     n_cameras = tab[N_CAM]

@@ -109,12 +109,24 @@ pack_region, batch_region, pre_region, post_region = (
 )
 timeout_region = _region_maker(types.int64, "timeout_ns", True, True)
 #: Of what a step writes.
-counts_region, cameras_region, gpu_busy_region, links_region, times_region = (
-    _region_maker(types.int64, name) for name in ("counts", "cameras", "gpu_busy", "links", "times")
+counts_region, cameras_region, gpu_busy_region, links_region, times_region, age_region = (
+    _region_maker(types.int64, name) for name in ("counts", "cameras", "gpu_busy", "links", "times", "age")
 )
 settings_region, queue_region, cpu_region = (_region_maker(types.int32, name) for name in ("settings", "queue", "cpu"))
 flags_region, present_region = (_region_maker(types.int8, name) for name in ("flags", "present"))
 shares_region = _region_maker(types.uint16, "shares")
+
+
+@intrinsic
+def call(typing, function, argument, e):
+    """Call the compiled function at an address with two numbers."""
+
+    def build(context, builder, signature, args):
+        word = ir.IntType(64)
+        kind = ir.FunctionType(word, [word, word])
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+
+    return types.int64(types.int64, types.int64, types.int64), build
 
 
 @intrinsic

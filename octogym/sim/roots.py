@@ -8,6 +8,7 @@ from octogym.sim.fetching import fetch_rest, fetch_state
 from octogym.sim.kernel import step_env
 from octogym.sim.layout import CELL, N_DEVICE, ZERO
 from octogym.sim.pointers import (
+    call,
     cells_region,
     hist_region,
     links_region,
@@ -23,7 +24,8 @@ from octogym.sim.rates import rate_at
 
 def step(at, low, high):
     """Advance those of the environments `low` to `high` - 1 whose `todo` int64 [E] is not 0; it becomes 0, or the
-    status to resolve. Returns how many have one."""
+    status to resolve. Returns how many have one. What shall be called for each (`Addresses.call_each`) is, while what
+    the environment has left is in the cache."""
     where = where_region(at, 0)
     todo, tab = todo_region(where[AT.todo], 0), tab_region(where[AT.tab], 0)
     left = 0
@@ -43,7 +45,10 @@ def step(at, low, high):
                 hist_region(where[AT.hist], e * where[AT.hist_words]),
                 log_region(where[AT.log], e * where[AT.log_words]),
             )
-            left += todo[e] != 0
+            if todo[e] != 0:
+                left += 1
+            elif where[AT.each] != 0:
+                call(where[AT.each], where[AT.each_argument], e)
     return left
 
 

@@ -86,3 +86,11 @@ def test_a_process_that_finds_all_code_never_imports_numba() -> None:
     )
     said = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]
     assert said[1].stdout == "False\n"
+
+
+def test_arguments_may_be_given_once_for_many_calls(source: Path) -> None:
+    function = Compiled("half", 2, [source], lambda: half)
+    bound = function.bound(2**40, -4)
+    assert [bound(), bound()] == [half(2**40, -4)] * 2 == [function.call(2**40, -4)] * 2
+    with pytest.raises(TypeError, match="half takes 2 arguments, not 1"):
+        function.bound(3)

@@ -224,4 +224,4 @@ def test_every_latency_of_the_episode_is_counted() -> None:
         figures = frames[-1].figures[0]
         for name, q in (("latency_p50_s", 0.5), ("latency_p95_s", 0.95), ("latency_p99_s", 0.99)):
             assert figures[name] == quantile_ns(backend.seen, q) / 1e9
-        assert np.array_equal(core._leaf_sum[0], backend.seen)
+        assert np.array_equal(core._memory.leaf_sum[0], backend.seen)
