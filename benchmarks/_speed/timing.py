@@ -22,7 +22,7 @@ class Budget:
 
 
 FULL = Budget(0.1, 7, 7, False)
-QUICK = Budget(0.03, 3, 3, True)
+QUICK = Budget(0.03, 9, 3, True)
 
 
 @contextmanager

@@ -181,7 +181,7 @@ def _optimise(module: Any, short_loops: bool) -> None:
     import llvmlite.binding as llvm
     from numba.core import config
 
-    options = llvm.PipelineTuningOptions(speed_level=min(int(config.OPT), 2 if short_loops else 3))
+    options = llvm.PipelineTuningOptions(speed_level=min(int(config.OPT), 1 if short_loops else 3))
     options.loop_unrolling = options.loop_vectorization = not short_loops
     options.slp_vectorization = False
     builder = llvm.create_pass_builder(_machine(), options)

@@ -139,7 +139,7 @@ class BatchingCore:
         self.decide_flat(np.ascontiguousarray(actions, np.int64).reshape(-1), columns)
 
     def decide_flat(self, actions: np.ndarray, columns: np.ndarray | None = None) -> None:
-        """`decide` for a contiguous int64 array [E * A * 3], unchecked: compiled code takes it by its address."""
+        """`decide` for a contiguous array of E * A * 3 int64, unchecked: compiled code takes it by its address."""
         columns = self._memory.columns if columns is None else columns
         bad = self._memory.decide(actions, columns)
         if bad >= 0:
@@ -212,7 +212,7 @@ class BatchingCore:
     def _refused(self, bad: int, actions: np.ndarray, columns: np.ndarray) -> ValueError:
         e, a = divmod(bad, len(columns))
         agent = self.agents[columns[a]] + (f" of environment {e}" if self.E > 1 else "")
-        return bad_action(agent, actions[3 * bad : 3 * bad + 3].tolist(), self.accepted[columns[a]])
+        return bad_action(agent, actions.reshape(-1, 3)[bad].tolist(), self.accepted[columns[a]])
 
     def _step(self, observing: bool) -> Telemetry:
         """One window of the backend; `observing`: each environment is observed as soon as it is ready."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,11 @@ class Constants:
     agents: Mapping[str, int]
     masks: tuple[tuple[np.ndarray, ...], ...] | None
 
+    @cached_property
+    def first(self) -> str:
+        """Name of the first agent."""
+        return next(iter(self.agents))
+
     @property
     def keys(self) -> tuple[str, ...]:
         return KEYS if self.masks is None else (*KEYS, "action_mask")
@@ -104,28 +110,16 @@ class Frame:
     episode ended; `figures`: of those, by environment; `told`: what the backend says of agents (`agent_facts`).
     """
 
-    __slots__ = (
-        "_facts",
-        "constants",
-        "eight",
-        "figures",
-        "keys",
-        "observation",
-        "reward",
-        "told",
-        "truncated",
-        "values",
-    )
+    truncated: np.ndarray | None = None
+    figures: dict[int, dict[str, float]] | None = None
+    told: Mapping[str, np.ndarray] | None = None
+    _facts: Mapping[str, np.ndarray] | None = None
 
     def __init__(self, constants: Constants, keys: Mapping[str, None], E: int, S: int) -> None:
         self.constants, self.keys = constants, keys
         self.eight = self.observation = empty((E, S, k.OBSERVATION), _FLOAT32)
         self.reward = empty((E, S), _FLOAT32)
         self.values = empty((E, S + 1, k.VALUES))
-        self.truncated: np.ndarray | None = None
-        self.figures: dict[int, dict[str, float]] | None = None
-        self.told: Mapping[str, np.ndarray] | None = None
-        self._facts: Mapping[str, np.ndarray] | None = None
 
     def copy(self) -> Frame:
         """A frame with arrays of its own, without the episodes' ends."""
@@ -147,9 +141,11 @@ class Frame:
 
     def infos(self) -> LazyDict:
         """Agent -> info, of environment 0."""
-        infos = LazyDict()
-        infos[next(iter(self.constants.agents))] = LazyDict.of(self, 0)
-        infos.source, infos.row = self, ALL
+        infos, first = LazyDict(), LazyDict()
+        infos.source = first.source = self
+        infos.row, first.row = ALL, 0
+        first["t_s"] = self.values.item(0, -1, k.T_NS) / 1e9
+        infos[self.constants.first] = first
         return infos
 
     # --- as the source of an agent's info (row = e * S + s), or of all (row = ALL) -----------------------------------

@@ -16,6 +16,7 @@ from octogym.envs import columns as k
 from octogym.envs.addresses import AT
 from octogym.envs.plain import ALIGNED, DIMENSIONS, DTYPE, FLAGS, ITEMS, ND, STRIDES, TYPE
 from octogym.envs.pointers import (
+    fetch,
     float32,
     float64,
     int8,
@@ -140,7 +141,28 @@ def observe(at, which):
             put_float32(reward, i, paid)
             put_float64(int64(at, AT.reward_sum), e, float64(int64(at, AT.reward_sum), e) + paid)
         _show_cluster(at, e, values + 8 * k.VALUES * (e * (S + 1) + S))
+    if 0 <= which < int64(at, AT.E) - 1:
+        _fetch(at, which + 1, observation, values)
     return 0
+
+
+@_inner
+def _fetch(at, e, observation, values):
+    """What environment e's observation will need that its window does not touch: there is a window's time for it."""
+    E, S, K, B = int64(at, AT.E), int64(at, AT.S), int64(at, AT.K), int64(at, AT.B)
+    clock = int64(int64(at, AT.clock), e) + 1
+    fetch(int64(at, AT.ring) + 8 * S * ((clock - 1) % K * E + e), 8 * S)
+    for n in range(int64(at, AT.M)):
+        then = clock - int64(int64(at, AT.spans), n)
+        fetch(int64(at, AT.ring) + 8 * S * (then % K * E + e), 8 * S)
+    fetch(int64(at, AT.average) + 8 * e * S, 8 * S)
+    fetch(int64(at, AT.last) + 4 * k.OBSERVATION * e * S, 4 * k.OBSERVATION * S)
+    fetch(observation + 4 * k.OBSERVATION * e * S, 4 * k.OBSERVATION * S)
+    fetch(values + 8 * k.VALUES * e * (S + 1), 8 * k.VALUES * (S + 1))
+    for s in range(S):
+        span = int64(at, AT.leaf_span) + 16 * (e * S + s)
+        if int64(int64(at, AT.fixed), k.FIXED * s + k.IS_LEAF) != 0:
+            fetch(int64(at, AT.leaf_sum) + 4 * (e * B + int64(span, 0)), 4 * (int64(span, 1) - int64(span, 0)))
 
 
 @_inner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from octogym.envs.spaces import HEADS, stacked
 #: "envs": one row per environment, whose learning agent is one instance. "agents": row e * S + s is instance s of
 #: environment e, all with one action space. "central": one row per environment, all instances' actions in one.
 LAYOUTS = ("envs", "agents", "central")
+_INT64 = np.dtype(np.int64)
 # Infos that are not whole numbers of something.
 _KINDS: dict[str, type] = {"present": np.bool_, "fresh": np.bool_, "active": np.bool_, "rate": float, "net_rate": float}
 
@@ -76,6 +78,9 @@ class Rows:
         if self.others is not None:
             self.others.decide()
             columns = self.columns
+        elif actions.dtype is _INT64 and actions.flags.c_contiguous:
+            self.core.decide_flat(actions)
+            return
         self.core.decide(actions.reshape(self.core.E, len(self.columns), 3), columns)
 
     def observation(self, frame: Frame) -> np.ndarray:
@@ -102,7 +107,7 @@ class Rows:
 
     def infos(self, frame: Frame) -> list[LazyDict]:
         """Each row's info, in order."""
-        starts = [start for start in frame.starts() for _ in range(self.each)]
+        starts = chain.from_iterable(map(repeat, frame.starts(), repeat(self.each)))
         if self.layout == "central":
             return LazyDict.of_rows(Central(self, frame), range(self.count), starts)
         E, S = self.core.E, self.core.S

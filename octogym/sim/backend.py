@@ -54,7 +54,7 @@ class SimBackend:
         self.threads = allowed(threads)
         if self.threads > 1 and num_envs > 1:
             started(min(self.threads, num_envs))
-        self.check = check
+        self.check, self._keeps_log, self._delays = check, log, scenario.options.delay_steps > 0
         self._tables = build_tables(scenario)
         self._m = np.zeros((num_envs, self._tables.words), np.int64)
         self._cells = np.zeros((num_envs, _CELLS * layout.CELL), np.int64)
@@ -128,7 +128,7 @@ class SimBackend:
             raise RuntimeError("SimBackend.step before reset")
         if self.check:
             decision.validate(self.cluster, self.num_envs)
-        if self.scenario.options.delay_steps:
+        if self._delays:
             decision = self._delayed(decision)
         d = (
             decision.active,
@@ -140,7 +140,7 @@ class SimBackend:
             decision.share_milli,
         )
         self._todo.fill(1)
-        if self._log.size:
+        if self._keeps_log:
             self._log_room()
         while self._kernel(d):
             self._resolve()
