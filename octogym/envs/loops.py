@@ -42,4 +42,5 @@ class Loops:
     @classmethod
     def of(cls, at: int) -> Loops:
         """Loads them, or compiles them."""
-        return cls(_decide.bound(at), _decide_each.bound(at), _observe.bound(at, -1), (_observe.address, at))
+        decide, decide_each = (each.bound(at, brief=True) for each in (_decide, _decide_each))
+        return cls(decide, decide_each, _observe.bound(at, -1), (_observe.address, at))
