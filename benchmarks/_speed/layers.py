@@ -57,7 +57,7 @@ def layers_of(path: Path, seconds: float) -> tuple[float, ...]:
     path.restart()
     path.step(path.inputs[0])
     inner = [
-        stopwatch((core, "decide"), (core, "decide_each")),
+        stopwatch((core, "decide_flat"), (core, "decide_each")),
         stopwatch((core, "advance")),
         stopwatch((core, "_observe")),
         stopwatch((core.backend, "_step")),
