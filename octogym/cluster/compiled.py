@@ -25,6 +25,8 @@ _LIBRARY = frozenset(("memset", "memcpy", "memmove"))
 #: Where an array's object holds the address of its data: first after what all objects have. Asking NumPy for it costs
 #: a microsecond, asking the object's own address nearly nothing.
 DATA = object.__basicsize__
+#: Bytes of a line of the cache, and how lines are fetched: to be read, into the second level, as data.
+_LINE, _HOW = 64, (0, 2, 1)
 _HEADER = len(hashlib.sha256().digest())
 _lock = threading.RLock()
 _said: list[str] = []
@@ -66,8 +68,7 @@ class Compiled:
         with _lock:
             if self._address is None:
                 self._address = self._prepare()
-                self.call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * self._arguments)(self._address)
-        return self._address
+            return self._address
 
     def bound(self, *arguments: int, brief: bool = False) -> Callable[[], int]:
         """`call` with these arguments, which are converted once: that takes longer than the call. `brief`: it takes
@@ -79,7 +80,7 @@ class Compiled:
         return partial(function, *[ctypes.c_int64(argument) for argument in arguments])
 
     def _first_call(self, *arguments: int) -> int:
-        assert self.address
+        self.call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * self._arguments)(self.address)
         return self.call(*arguments)
 
     def _prepare(self) -> int:
@@ -194,6 +195,20 @@ def _optimise(module: Any, short_loops: bool) -> None:
     passes.add_global_dead_code_eliminate_pass()
     passes.add_strip_dead_prototype_pass()
     passes.run(module, builder)
+
+
+def fetch_lines(builder: Any, address: Any, size: Any) -> None:
+    """For an intrinsic of Numba: code that lets the processor fetch `size` bytes from `address` on, both int64, into
+    its cache meanwhile."""
+    from llvmlite import ir
+    from numba.core import cgutils
+
+    word, byte, flag = ir.IntType(64), ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+    prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+    with cgutils.for_range_slice(builder, ir.Constant(word, 0), size, ir.Constant(word, _LINE)) as (at, _):
+        pointer = builder.inttoptr(builder.add(address, at), byte)
+        builder.call(prefetch, [pointer, *(ir.Constant(flag, k) for k in _HOW)])
 
 
 def cache_folder() -> Path:

@@ -94,7 +94,7 @@ class BatchingCore:
         # The simulator has each environment observed while what it left is in the cache.
         self._step_each = observing_step(self.backend)
         self._windows_left = 0  # no environment reaches the horizon in fewer
-        self._todo_step, self._due = np.full(self.E, k.STEP, np.int8), np.ones((self.E, self.S), bool)
+        self._due = np.ones((self.E, self.S), bool)
         self._tell = getattr(self.backend, "agent_facts", None)
         self.telemetry: Telemetry | None = None
         self._bound: Telemetry | None = None
@@ -178,9 +178,9 @@ class BatchingCore:
         frame = Frame(self.constants, self._keys, self.E, self.S)
         if restart is None:
             if self._step_each is None:
-                return self._observe(self._step(False), self._todo_step, frame)
+                return self._observe(self._step(False), self._memory.stepping, frame)
             self._memory.show(frame)
-            return self._observed(self._step(True), self._todo_step, frame)
+            return self._observed(self._step(True), self._memory.stepping, frame)
         # Those that begin anew have made a window for nothing: a backend steps all or none.
         self._step(False)
         telemetry, self._windows_left = self._reset_backend(None, restart, {}), 0
@@ -215,21 +215,16 @@ class BatchingCore:
         return bad_action(agent, actions.reshape(-1, 3)[bad].tolist(), self.accepted[columns[a]])
 
     def _step(self, observing: bool) -> Telemetry:
-        """One window of the backend; `observing`: each environment is observed as soon as it is ready."""
+        """One window of the backend; `observing`: each environment is observed as soon as it is ready. When it is time,
+        the scenario's shares are said again, unless another policy sets shares."""
+        decision, shares = self.decision, self.decision.share_milli
         if not self._until_restated:
-            return self._step_restating(observing)
-        if not observing:
-            return self.backend.step(self.decision)
-        telemetry: Telemetry = self._step_each(self.decision, *self._memory.loops.each)
-        return telemetry
-
-    def _step_restating(self, observing: bool) -> Telemetry:
-        """Step with the scenario's shares said again, unless another policy sets shares."""
-        self._until_restated, shares = self._restate, self.decision.share_milli
-        if (shares == KEEP_SHARE).all():
-            self.decision.share_milli = self._own_shares
-        telemetry = self._step(observing)
-        self.decision.share_milli = shares
+            self._until_restated = self._restate
+            if (shares == KEEP_SHARE).all():
+                decision.share_milli = self._own_shares
+        telemetry: Telemetry
+        telemetry = self._step_each(decision, *self._memory.loops.each) if observing else self.backend.step(decision)
+        decision.share_milli = shares
         return telemetry
 
     def _reset_backend(self, seed: Seed, mask: np.ndarray, options: dict[str, Any]) -> Telemetry:

@@ -52,11 +52,10 @@ def _content(at, name):
 
 
 def decide_each(at):
-    """`decide` for one environment's actions as they are handed in: `arrays`, a tuple of an
-    object for each instance.
+    """`decide` for one environment's actions as they are handed in: `arrays`, a tuple of an object for each instance.
 
-    Their content becomes that of `flat`, an array int64 [3 * count]. Returns as `decide`; -2, and nothing is decided,
-    if one of them is not simply a NumPy array int64 [3].
+    Their content becomes that of `flat`, an array int64 [3 S]. Returns as `decide`; -2, and nothing is decided, if one
+    of them is not simply a NumPy array int64 [3].
     """
     flat, arrays, count = _content(at, AT.flat), int64(at, AT.arrays) + ITEMS, int64(at, AT.S)
     for a in range(count):

@@ -23,7 +23,7 @@ class Memory:
     """Arrays of E environments with S instances: `present` bool [E, S], whose device is there; `clock` int64 [E],
     windows since the reset; `last` float32 [E, S, 8], observations; `leaf_sum` uint32 [E, BINS], latencies of the
     episode's results; `reward_sum` float64 [E], of the episode; `columns` int64 [S], all instances; `flat` int64
-    [3 S], the actions of one environment.
+    [3 S], the actions of one environment; `stepping` int8 [E]: all of them STEP.
 
     Args:
         decision: what is decided is written to; its arrays must stay its own.
@@ -73,8 +73,8 @@ class Memory:
         self.words, self.loops = self.addresses.words, Loops.of(self.addresses.at)
         self.columns, self.flat = np.arange(S, dtype=np.int64), np.zeros(3 * S, np.int64)
         self.words[AT.all], self.words[AT.flat] = id(self.columns), id(self.flat)
-        self._todo = np.full(E, k.STEP, np.int8)
-        self.words[AT.todo] = id(self._todo)
+        self.stepping = np.full(E, k.STEP, np.int8)
+        self.words[AT.todo] = id(self.stepping)
 
     def decide(self, actions: np.ndarray, columns: np.ndarray) -> int:
         """`kernels.decide` for contiguous int64 arrays [E * A * 3] and [A]."""
@@ -92,4 +92,4 @@ class Memory:
         self.show(frame)
         self.words[AT.todo] = id(todo)
         self.loops.observe()
-        self.words[AT.todo] = id(self._todo)
+        self.words[AT.todo] = id(self.stepping)

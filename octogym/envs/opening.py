@@ -53,9 +53,10 @@ def open_backend(
 def observing_step(backend: Backend) -> Any:
     """`step_each` of a backend that has one (`octogym.sim.SimBackend`), else None: also where something stands before
     the `step` that it goes with."""
-    owner = next(each for each in type(backend).__mro__ if "step" in vars(each))
-    replaced = "step" in vars(backend) or "step_each" not in vars(owner)
-    return None if replaced else backend.step_each  # type: ignore[attr-defined]
+    owner = next((each for each in type(backend).__mro__ if "step" in vars(each)), None)
+    if owner is None or "step_each" not in vars(owner) or "step" in vars(backend):
+        return None
+    return backend.step_each  # type: ignore[attr-defined]
 
 
 def _loaded(scenario: str | Path | Scenario) -> Scenario:

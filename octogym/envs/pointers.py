@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic
 
-_WORD = ir.IntType(64)
-#: Bytes of a line of the cache, and how lines are fetched: to be read, into the second level, as data.
-_LINE, _HOW = 64, (0, 2, 1)
+from octogym.cluster.compiled import fetch_lines
 
 
 def _reader(kind: Any) -> Any:
@@ -47,13 +44,7 @@ def fetch(typing: Any, address: Any, count: Any) -> Any:
     """Let the processor fetch `count` bytes from `address` on into its cache, meanwhile."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        prefetch = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag]), "llvm.prefetch.p0i8"
-        )
-        with cgutils.for_range_slice(builder, ir.Constant(_WORD, 0), args[1], ir.Constant(_WORD, _LINE)) as (at, _):
-            pointer = builder.inttoptr(builder.add(args[0], at), byte)
-            builder.call(prefetch, [pointer, *(ir.Constant(flag, k) for k in _HOW)])
+        fetch_lines(builder, *args)
         return context.get_dummy_value()
 
     return types.none(types.int64, types.int64), build

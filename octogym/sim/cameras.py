@@ -75,7 +75,6 @@ from octogym.sim.spreading import choose_route
 from octogym.sim.timers import set_timer
 
 _ARRIVAL = draws.ARRIVAL
-_MILLI = np.uint64(1000)
 
 
 @jit
@@ -119,7 +118,7 @@ def objects_of(m, tab, plan, camera, k, now):
             return NIL
         n = value
         if factor != 1000:
-            n = quotient(value * factor, _MILLI)
+            n = quotient(value * factor, 1000)
             rest = value * factor - 1000 * n
             if rest > 0:
                 key = fold(np.uint64(m[state + CAM_ROUNDING_KEY]), np.uint64(k))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from octogym.sim.division import quotient
 from octogym.sim.intake import advance_pre
 from octogym.sim.jit import small
@@ -54,8 +52,6 @@ from octogym.sim.runs import request_key
 from octogym.sim.starting import ready_timer, schedule_start
 from octogym.sim.timers import set_timer
 
-_ALONE = np.uint64(WORK)
-
 
 @small
 def speed(tab, n):
@@ -88,7 +84,7 @@ def schedule_gpu(m, tab, gpu, now):
     if n > 0:
         least = m[state + GPU_WORK]
         if n == 1:
-            time = now + quotient(max(0, least + WORK - 1), _ALONE)
+            time = now + quotient(max(0, least + WORK - 1), WORK)
         else:
             for k in range(1, n):
                 least = min(least, m[state + GPU_WORK + k])

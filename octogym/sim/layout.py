@@ -257,8 +257,7 @@ G_SOURCE, G_STAGE, G_CLASS, G_BYTES, G_LOW, G_HIGH, G_DEVICE, G_CAP5, G_FIXED, G
 R_TARGET, R_DEVICE, R_SHARE, R_GROUP, R_WORDS = range(5)
 P_LANES, P_DEVICE, P_WORDS = range(3)  # GPUs
 D_CORES, D_DOMAIN, D_WORDS = range(3)
-# domains: their timers' offset in m and number of words, the first word that is an entity's, the entities in order;
-# where an entity's word lies
+# domains: their timers' offset in m and number of words, their devices; where an entity's word lies
 X_TREE, X_NODES, X_DEVICES, X_N_DEVICES, X_WORDS = range(5)
 E_TREE, E_NODE, E_WORDS = range(3)
 C_DEVICE, C_STAGE, C_FPS, C_BYTES, C_SLO, C_GROUP, C_WORDS = range(7)

@@ -15,14 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-from octogym.cluster.compiled import DATA
-
-#: Bytes of a line of the cache, and how lines are fetched: to be read, into the second level, as data.
-_LINE, _HOW = 64, (0, 2, 1)
+from octogym.cluster.compiled import DATA, fetch_lines
 
 
 class Region(types.Type):
@@ -134,14 +131,10 @@ def fetch(typing, region, first, last):
     """Let the processor fetch elements `first` to `last` - 1 into its cache, meanwhile."""
 
     def build(context, builder, signature, args):
-        line = ir.Constant(ir.IntType(64), _LINE // context.get_abi_sizeof(context.get_data_type(region.dtype)))
-        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        prefetch = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag]), "llvm.prefetch.p0i8"
-        )
-        with cgutils.for_range_slice(builder, args[1], args[2], line) as (at, _):
-            pointer = builder.bitcast(builder.gep(args[0], [at]), byte)
-            builder.call(prefetch, [pointer, *(ir.Constant(flag, k) for k in _HOW)])
+        word = ir.IntType(64)
+        item = ir.Constant(word, context.get_abi_sizeof(context.get_data_type(region.dtype)))
+        address = builder.ptrtoint(builder.gep(args[0], [args[1]]), word)
+        fetch_lines(builder, address, builder.mul(builder.sub(args[2], args[1]), item))
         return context.get_dummy_value()
 
     return types.void(region, types.int64, types.int64), build

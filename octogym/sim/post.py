@@ -7,8 +7,6 @@ Other instances have a timer, since what they emit goes on to others (`forward`)
 
 from __future__ import annotations
 
-import numpy as np
-
 from octogym.cluster.telemetry import BINS
 from octogym.sim.account import drop_batch, write_log
 from octogym.sim.bits import bit_length
@@ -71,8 +69,7 @@ from octogym.sim.runs import camera_of, leaves_each, request_key
 from octogym.sim.timers import set_timer
 
 #: 64 of these halves of a ns are 0.1 ms.
-_UNIT = np.uint64(3125)
-_FIVE = np.uint64(5)
+_UNIT = 3125
 
 
 @small
@@ -132,7 +129,7 @@ def take_batch(m, cells, tab, s, thread, batch, now):
         if average == NIL:
             average = sample
         for _ in range(cells[run + RUN_N]):
-            average = quotient(average + sample + 3 * max(average, sample), _FIVE)
+            average = quotient(average + sample + 3 * max(average, sample), 5)
         run = cells[run + NEXT]
     m[i + LATENCY + THREAD * thread] = average
 

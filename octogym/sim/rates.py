@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from octogym.cluster.workload import DEFAULT_BIT_PER_S, END_ERROR, END_LOOP
 from octogym.sim.division import quotient
 from octogym.sim.jit import jit
@@ -28,8 +26,6 @@ from octogym.sim.layout import (
     STATUS,
     TRACE_ENDED,
 )
-
-_MILLI = np.uint64(1000)
 
 
 @jit
@@ -71,7 +67,7 @@ def rate_at(m, tab, plan, link, time):
         rate = tab[tab[row + L_RATES] + piece]
         following = tab[times + piece + 1] if piece + 1 < n else end
         until = min(until, time + following - position)
-    return quotient(rate * factor, _MILLI), until
+    return quotient(rate * factor, 1000), until
 
 
 @jit

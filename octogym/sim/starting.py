@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from octogym.sim.in_order import done_at
 from octogym.sim.jit import small
 from octogym.sim.layout import (
     BATCH,
@@ -62,11 +63,9 @@ def batch_time(m, tab, s):
     threads = m[i + PRE]
     service = m[i + PRE_TIME]
     full = first
-    if need > 1 and not tab[EXP_PRE] and m[i + PRE_HIGH] == threads:
-        if threads == 1:
-            full = first + (need - 1) * service
-        elif threads == 2 and busy == 2 and second - first <= service:
-            full = (first if need & 1 else second) + ((need - 1) >> 1) * service
+    in_turn = threads == 1 or (threads == 2 and busy == 2 and second - first <= service)
+    if in_turn and need > 1 and not tab[EXP_PRE] and m[i + PRE_HIGH] == threads:
+        full = done_at(first, second, service, need, threads == 2)
     return min(full, m[i + HAND_DUE])
 
 

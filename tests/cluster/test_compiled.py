@@ -94,3 +94,16 @@ def test_arguments_may_be_given_once_for_many_calls(source: Path) -> None:
         assert [bound(), bound()] == [half(2**40, -4)] * 2 == [function.call(2**40, -4)] * 2
     with pytest.raises(TypeError, match="half takes 2 arguments, not 1"):
         function.bound(3)
+
+
+def test_it_loads_without_assertions_too(source: Path) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path\n"
+        "from octogym.cluster.compiled import Compiled\n"
+        "from tests.cluster.test_compiled import half\n"
+        "print(Compiled('half', 2, [Path(sys.argv[2])], lambda: half).call(3, 8))\n"
+    )
+    root = str(Path(__file__).resolve().parents[2])
+    said = subprocess.run([sys.executable, "-O", "-c", code, root, str(source)], capture_output=True, text=True)
+    assert said.stdout == "5\n", said.stderr

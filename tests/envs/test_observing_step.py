@@ -95,3 +95,25 @@ def test_a_step_that_was_replaced_is_the_one_that_runs(tmp_path: Path) -> None:
     assert observing_step(backend) is not None and observing_step(ToyBackend()) is None
     backend.step = backend.step  # type: ignore[method-assign]
     assert observing_step(backend) is None
+
+
+class Passing:
+    """Passes everything on, as wrappers do."""
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+
+def test_a_backend_without_a_step_of_its_class_is_observed_after_it(tmp_path: Path) -> None:
+    inner = SimBackend(load_scenario(str(small_scenario.write(tmp_path))))
+    core, other = BatchingCore(backend=Passing(inner)), BatchingCore(backend=SimBackend(inner.scenario))
+    assert core._step_each is None
+    for each in (core, other):
+        each.reset(3)
+    for mine, expected in zip(values(core.advance()), values(other.advance()), strict=True):
+        assert np.array_equal(mine, expected)
