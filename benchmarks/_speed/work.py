@@ -14,7 +14,6 @@ from octogym.cluster.scenario import Scenario
 from octogym.cluster.telemetry import Telemetry
 from octogym.sim import SimBackend
 
-Arrays = tuple[np.ndarray, ...]
 #: How a request leaves an instance. `dropped_out` is not among them: those were completed before.
 LEFT = ("completed", "dropped_full", "dropped_late", "failed", "lost")
 
@@ -36,18 +35,13 @@ def rate_rule_decisions(scenario: Scenario, seed: int, windows: int) -> list[Dec
     return [window.decision.copy() for window in runner.windows(windows, seed)]
 
 
-def arrays(decision: Decision) -> Arrays:
-    """A copy of the decision as the kernel takes it."""
-    return tuple(getattr(decision, name).copy() for name in Decision.FIELDS)
-
-
-def record(backend: SimBackend, drive: Callable[[], Any]) -> list[Arrays]:
+def record(backend: SimBackend, drive: Callable[[], Any]) -> list[Decision]:
     """The decisions that reach `backend` while `drive` runs."""
-    taped: list[Arrays] = []
+    taped: list[Decision] = []
     step = backend._step
 
     def spy(decision: Decision) -> Telemetry:
-        taped.append(arrays(decision))
+        taped.append(decision.copy())
         return step(decision)
 
     backend._step = spy  # type: ignore[method-assign]
@@ -61,7 +55,7 @@ def record(backend: SimBackend, drive: Callable[[], Any]) -> list[Arrays]:
 class Kernel:
     """The compiled simulator called directly: no decision is built or checked, no array leaves it."""
 
-    def __init__(self, scenario: Scenario, num_envs: int, seed: int, decisions: Sequence[Arrays]) -> None:
+    def __init__(self, scenario: Scenario, num_envs: int, seed: int, decisions: Sequence[Decision]) -> None:
         if scenario.options.delay_steps:
             raise ValueError(f"{scenario.name} delays decisions, which happens outside the kernel")
         self.backend = SimBackend(scenario, num_envs, check=False)
@@ -71,11 +65,11 @@ class Kernel:
     def restart(self) -> Telemetry:
         return self.backend.reset(self._seed)
 
-    def step(self, decision: Arrays) -> None:
+    def step(self, decision: Decision) -> None:
         backend = self.backend
-        backend._todo.fill(1)
-        while backend._kernel(decision):
-            backend._resolve()
+        backend._addresses.decide(decision)
+        if backend._kernel():
+            backend._go_on()
 
 
 def random_settings(core: Any, count: int, seed: int = 0) -> np.ndarray:

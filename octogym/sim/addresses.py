@@ -6,7 +6,8 @@ As arguments of their own these arrays would cost each call a quarter of a micro
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,10 @@ _OUT = (
     "age",
 )
 _NAMES = (*_STATE, *(f"{name}_words" for name in _STATE), *(f"out_{name}" for name in _OUT), *Decision.FIELDS)
+#: `todo` [E]: the status of each environment; `on`: only those are advanced whose status is to be resolved, not all.
+_CALL = ("todo", "on", "E", "each", "each_argument")
 #: Where each stands in a table.
-AT: Any = namedtuple("AT", (*_NAMES, "todo", "E", "each", "each_argument"))(*range(len(_NAMES) + 4))
+AT: Any = namedtuple("AT", (*_NAMES, *_CALL))(*range(len(_NAMES) + len(_CALL)))
 _FIRST = AT[_NAMES.index(Decision.FIELDS[0])]
 
 
@@ -61,20 +64,33 @@ class Addresses:
         environment that has finished its window; 0, 0: nothing."""
         self._words[AT.each], self._words[AT.each_argument] = function, argument
 
-    def decide(self, arrays: tuple[np.ndarray, ...]) -> None:
-        """Show a decision's arrays, in the order of its fields: the addresses of their objects.
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Within it the kernel goes on with the environments that it has not finished."""
+        self._words[AT.on] = 1
+        try:
+            yield
+        finally:
+            self._words[AT.on] = 0
+
+    def decide(self, decision: Decision) -> None:
+        """Show a decision's arrays: the addresses of their objects.
 
         Raises:
             ValueError: one of another shape, or of a type that does not fit.
         """
-        shown, kinds, shapes = self._shown, self._kinds, self._shapes
-        for n, array in enumerate(arrays):
-            if array is shown[n]:
+        active, pack, batch, pre, post, timeout_ns, share_milli = self._shown
+        if decision.active is active and decision.pack is pack and decision.batch is batch and decision.pre is pre:  # noqa: SIM102
+            if decision.post is post and decision.timeout_ns is timeout_ns and decision.share_milli is share_milli:
+                return
+        for n, name in enumerate(Decision.FIELDS):
+            array = getattr(decision, name)
+            if array is self._shown[n]:
                 continue
-            if array.dtype is not kinds[n] or array.shape != shapes[n] or not array.flags.c_contiguous:
+            if array.dtype is not self._kinds[n] or array.shape != self._shapes[n] or not array.flags.c_contiguous:
                 array = self._usable(n, array)
             self._words[_FIRST + n] = id(array)
-            shown[n] = array
+            self._shown[n] = array
 
     def _usable(self, n: int, array: np.ndarray) -> np.ndarray:
         kind, shape = self._kinds[n], self._shapes[n]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -66,10 +67,10 @@ class SimBackend:
         self._todo = np.zeros(num_envs, np.int64)
         self._addresses = Addresses(self._todo, self._buffers.out, Decision.keep(self.cluster, num_envs))
         self._bind()
-        self._seeds = np.full(num_envs, -1, np.int64)
+        self._seeds, self._begun = np.full(num_envs, -1, np.int64), False
         self._pending: Decision | None = None
         self._options: Mapping[str, Any] = {}
-        self._step_all: Callable[[], int] | None = None
+        self._kernel = self._prepared()
         self._each: tuple[int, int] | None = None
 
     # --- Backend -----------------------------------------------------------------------------------------------------
@@ -103,6 +104,7 @@ class SimBackend:
         self._m[:, layout.BURST] = burst
         self._m[:, layout.LOG_ROOM] = self._log.shape[1] // layout.LOG
         self._pending = None if mask is None else self._pending
+        self._begun = True
         return self._telemetry
 
     def step(self, decision: Decision) -> Telemetry:
@@ -124,26 +126,17 @@ class SimBackend:
         self._each = (function, argument) if function else None
 
     def _step(self, decision: Decision) -> Telemetry:
-        if self._seeds[0] < 0:
+        if not self._begun:
             raise RuntimeError("SimBackend.step before reset")
         if self.check:
             decision.validate(self.cluster, self.num_envs)
         if self._delays:
             decision = self._delayed(decision)
-        d = (
-            decision.active,
-            decision.pack,
-            decision.batch,
-            decision.pre,
-            decision.post,
-            decision.timeout_ns,
-            decision.share_milli,
-        )
-        self._todo.fill(1)
         if self._keeps_log:
             self._log_room()
-        while self._kernel(d):
-            self._resolve()
+        self._addresses.decide(decision)
+        if self._kernel():
+            self._go_on()
         return self._telemetry
 
     def close(self) -> None:
@@ -203,14 +196,20 @@ class SimBackend:
         state = self._m, self._cells, self._tables.tab, self._plan, self._buffers.hist, self._log
         self._addresses.bind(*state)
 
-    def _kernel(self, decision: tuple[np.ndarray, ...]) -> int:
-        """Advance what is to do; returns how many environments need something first."""
-        self._addresses.decide(decision)
-        if self.threads > 1 and self.num_envs > 1 and self.num_envs * self.cluster.S >= PARALLEL_FROM:
-            return run_parts(entry.step.call, self._addresses.at, self.num_envs, min(self.threads, self.num_envs))
-        if self._step_all is None:
-            self._step_all = entry.step.bound(self._addresses.at, 0, self.num_envs)
-        return self._step_all()
+    def _prepared(self) -> Callable[[], int]:
+        """The kernel for these environments: advances them and returns how many need something first."""
+        at, count, threads = self._addresses.at, self.num_envs, min(self.threads, self.num_envs)
+        if threads > 1 and count * self.cluster.S >= PARALLEL_FROM:
+            return partial(run_parts, entry.step.call, at, count, threads)
+        return entry.step.bound(at, 0, count)
+
+    def _go_on(self) -> None:
+        """Until no environment needs anything."""
+        with self._addresses.going_on():
+            left = True
+            while left:
+                self._resolve()
+                left = bool(self._kernel())
 
     def _resolve(self) -> None:
         """Make room, or raise, for what stopped the kernel."""

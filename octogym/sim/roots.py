@@ -23,14 +23,14 @@ from octogym.sim.rates import rate_at
 
 
 def step(at, low, high):
-    """Advance those of the environments `low` to `high` - 1 whose `todo` int64 [E] is not 0; it becomes 0, or the
-    status to resolve. Returns how many have one. What shall be called for each (`Addresses.call_each`) is, while what
-    the environment has left is in the cache."""
+    """Advance the environments `low` to `high` - 1, or (`on`) those of them whose `todo` int64 [E] is not 0; it becomes
+    0, or the status to resolve. Returns how many have one. What shall be called for each (`Addresses.call_each`) is,
+    while what the environment has left is in the cache."""
     where = where_region(at, 0)
     todo, tab = todo_region(where[AT.todo], 0), tab_region(where[AT.tab], 0)
-    left = 0
+    left, every = 0, where[AT.on] == 0
     for e in range(low, high):
-        if todo[e] != 0:
+        if every or todo[e] != 0:
             if e + 2 < high:
                 fetch_state(where, e + 2)
             if e + 1 < high:
