@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any, ClassVar
@@ -18,6 +18,8 @@ from octogym.cluster.backend import Backend
 from octogym.cluster.scenario import Scenario
 from octogym.envs.core import BatchingCore
 from octogym.envs.custom import Observation, Reward
+from octogym.envs.frame import Frame
+from octogym.envs.lazy import LazyDict
 from octogym.envs.over_core import OverCore, check_agents, check_single
 from octogym.envs.render import RENDER_FPS, RENDER_MODES, Renderer
 from octogym.envs.spaces import rows_of, with_devices
@@ -236,12 +238,13 @@ class BatchingParallelEnv(OverCore, ParallelEnv[str, np.ndarray, np.ndarray]):
             self.agents = []
         if self.render_mode == "human":
             self.render()
+        observations, infos = self._shown(frame)
         return (
-            dict(zip(names, frame.observation[0])),  # noqa: B905 (strict takes half a microsecond)
+            dict(zip(names, observations)),  # noqa: B905 (strict takes half a microsecond)
             dict(zip(names, frame.reward.tolist()[0])),  # noqa: B905
             self._never.copy(),
             self._always.copy() if done else self._never.copy(),
-            frame.infos(),
+            infos,
         )
 
     def render(self) -> str | np.ndarray | None:
@@ -258,6 +261,17 @@ class BatchingParallelEnv(OverCore, ParallelEnv[str, np.ndarray, np.ndarray]):
     def close(self) -> None:
         """Close the backend, if this environment made it."""
         self._core.close()
+
+    def _shown(self, frame: Frame) -> tuple[Sequence[np.ndarray], LazyDict]:
+        """All agents' observations, and infos."""
+        handed = self._core.frames.last
+        assert handed is not None
+        if handed.infos:
+            infos = handed.infos[0]
+        else:
+            infos = frame.infos()
+            handed.give([*frame.observation[0]], (infos, infos[self._names[0]]))
+        return handed.rows, infos
 
     def _decide(self, actions: dict[str, np.ndarray]) -> None:
         try:

@@ -19,6 +19,7 @@ from octogym.envs.addresses import AT
 from octogym.envs.custom import CustomObservation, CustomReward, Observation, Reward
 from octogym.envs.figures import episode_figures
 from octogym.envs.frame import Constants, Frame
+from octogym.envs.handed import Frames
 from octogym.envs.memory import Memory
 from octogym.envs.opening import observing_step, open_backend
 from octogym.envs.options import Randomiser, check_options
@@ -34,7 +35,7 @@ class BatchingCore:
     """E environments of one scenario with S instances, each an agent of the batching problem.
 
     A step is `decide` (or several, for different instances), then `advance`. Both return or fill arrays [E, S, ...];
-    a `Frame` is new in every step. Arguments as in `octogym.envs.batching_v0`.
+    a `Frame` is new in every step, or one that nobody holds. Arguments as in `octogym.envs.batching_v0`.
     """
 
     def __init__(
@@ -99,6 +100,8 @@ class BatchingCore:
         self.telemetry: Telemetry | None = None
         self._bound: Telemetry | None = None
         self.frame: Frame | None = None
+        #: Of the steps, not of resets.
+        self.frames = Frames(self.constants, self._keys, self.E, self.S, again=not self._custom)
 
     # --- spaces -----------------------------------------------------------------------------------------------------
     def observation_space(self) -> spaces.Box:
@@ -175,7 +178,7 @@ class BatchingCore:
             restart = restart if restart.any() else None
         self._until_restated -= 1
         self._windows_left -= 1
-        frame = Frame(self.constants, self._keys, self.E, self.S)
+        frame = self.frames.next()
         if restart is None:
             if self._step_each is None:
                 return self._observe(self._step(False), self._memory.stepping, frame)

@@ -103,7 +103,8 @@ class Constants:
 
 
 class Frame:
-    """The step's results: arrays of its own that no later step touches, so that infos may read them at any time.
+    """The step's results: arrays that no later step touches while anybody holds them, or a part of them, or an info
+    (`handed`).
 
     `eight` float32 [E, S, 8], FCPO's observations; `observation`, these or the user's own; `reward` float32 [E, S];
     `values` float64 [E, S + 1, VALUES] (columns: `columns`; the last row is the cluster's); `truncated` bool [E] if an
@@ -120,6 +121,11 @@ class Frame:
         self.eight = self.observation = empty((E, S, k.OBSERVATION), _FLOAT32)
         self.reward = empty((E, S), _FLOAT32)
         self.values = empty((E, S + 1, k.VALUES))
+
+    def again(self) -> Frame:
+        """The same for another step."""
+        self.truncated = self.figures = self.told = self._facts = None
+        return self
 
     def copy(self) -> Frame:
         """A frame with arrays of its own, without the episodes' ends."""
@@ -141,10 +147,9 @@ class Frame:
 
     def infos(self) -> LazyDict:
         """Agent -> info, of environment 0."""
-        infos, first = LazyDict(), LazyDict()
+        infos, first = LazyDict(), LazyDict((self.start(0),))
         infos.source = first.source = self
         infos.row, first.row = ALL, 0
-        first["t_s"] = self.values.item(0, -1, k.T_NS) / 1e9
         infos[self.constants.first] = first
         return infos
 
@@ -156,12 +161,16 @@ class Frame:
             return {**self.keys, "figures": None}
         return self.keys
 
-    def first(self, row: int) -> tuple[str, Any]:
-        return "t_s", self.values.item(row // self.reward.shape[1], -1, k.T_NS) / 1e9
+    def start(self, row: int) -> tuple[str, Any]:
+        return "slo_s", self.constants.fixed.item(row % self.reward.shape[1], k.SLO_NS) / 1e9
 
     def starts(self) -> list[dict[str, Any]]:
-        """`first`, as a dict, of the rows of each environment."""
-        return [{"t_s": t_ns / 1e9} for t_ns in self.values[:, -1, k.T_NS].tolist()]
+        """`start`, as a dict, of each instance."""
+        return [dict((self.start(s),)) for s in range(self.reward.shape[1])]
+
+    def times(self) -> list[float]:
+        """`t_s` of each environment."""
+        return [t_ns / 1e9 for t_ns in self.values[:, -1, k.T_NS].tolist()]
 
     def value(self, key: str, row: int) -> Any:
         if row == ALL:

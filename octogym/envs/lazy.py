@@ -20,8 +20,8 @@ class Source(Protocol):
     def value(self, key: str, row: int) -> Any:
         """A new object for `key` of `row`."""
 
-    def first(self, row: int) -> tuple[str, Any]:
-        """The first key and its value."""
+    def start(self, row: int) -> tuple[str, Any]:
+        """One of the keys and its value."""
 
 
 class LazyDict(dict[str, Any]):
@@ -35,7 +35,7 @@ class LazyDict(dict[str, Any]):
     def of(cls, source: Source, row: int = 0) -> LazyDict:
         self = cls()
         self.source, self.row = source, row
-        key, value = source.first(row)
+        key, value = source.start(row)
         self[key] = value
         return self
 

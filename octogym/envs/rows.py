@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import chain, repeat
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,14 +104,22 @@ class Rows:
             return LazyDict.of(Central(self, frame), row)
         return LazyDict.of(frame, row if self.layout == "agents" else row * self.core.S + self.agent)
 
-    def infos(self, frame: Frame) -> list[LazyDict]:
+    def infos(self, frame: Frame) -> Sequence[LazyDict]:
         """Each row's info, in order."""
-        starts = chain.from_iterable(map(repeat, frame.starts(), repeat(self.each)))
+        handed = self.core.frames.last
+        if handed is None or handed.frame is not frame or self.layout == "central":
+            return self._new_infos(frame)
+        if not handed.infos:
+            handed.give((), self._new_infos(frame))
+        return handed.infos
+
+    def _new_infos(self, frame: Frame) -> list[LazyDict]:
+        E, S, starts = self.core.E, self.core.S, frame.starts()
         if self.layout == "central":
-            return LazyDict.of_rows(Central(self, frame), range(self.count), starts)
-        E, S = self.core.E, self.core.S
-        rows = range(E * S) if self.layout == "agents" else range(self.agent, E * S, S)
-        return LazyDict.of_rows(frame, rows, starts)
+            return LazyDict.of_rows(Central(self, frame), range(E), [{"t_s": t_s} for t_s in frame.times()])
+        if self.layout == "agents":
+            return LazyDict.of_rows(frame, range(E * S), starts * E)
+        return LazyDict.of_rows(frame, range(self.agent, E * S, S), [starts[self.agent]] * E)
 
     def action_masks(self) -> np.ndarray:
         """int8 [count, sum of head sizes]: 1 where the row's instance has that index, head after head."""
@@ -165,8 +172,8 @@ class Central:
     def names(self, row: int) -> Mapping[str, Any]:
         return self._frame.names(row * self._rows.core.S)
 
-    def first(self, row: int) -> tuple[str, Any]:
-        return self._frame.first(row * self._rows.core.S)
+    def start(self, row: int) -> tuple[str, Any]:
+        return "t_s", self._frame.times()[row]
 
     def value(self, key: str, row: int) -> Any:
         if key in CLUSTER or key == "figures":
@@ -186,7 +193,7 @@ class Stacked:
     def names(self, row: int) -> Mapping[str, Any]:
         return self._rows.last_names if self._frame.figures else self._rows.names
 
-    def first(self, row: int) -> tuple[str, Any]:
+    def start(self, row: int) -> tuple[str, Any]:
         return "t_s", self._rows.table(self._frame, "t_s")
 
     def value(self, key: str, row: int) -> Any:

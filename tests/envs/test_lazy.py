@@ -22,7 +22,7 @@ class Counting:
     def names(self, row: int) -> Mapping[str, Any]:
         return {"a": None, "b": None, "c": None}
 
-    def first(self, row: int) -> tuple[str, Any]:
+    def start(self, row: int) -> tuple[str, Any]:
         return "a", self.value("a", row)
 
     def value(self, key: str, row: int) -> Any:

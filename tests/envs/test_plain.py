@@ -63,6 +63,10 @@ def test_arrays_look_as_stated() -> None:
     assert plain.as_known() and plain.KNOWN
 
 
+def test_references_are_counted_as_stated() -> None:
+    assert plain.as_counted() and plain.COUNTED
+
+
 @pytest.mark.parametrize("make", PLAIN)
 def test_plain_arrays_are_read_as_they_are(make: Callable[[], Any]) -> None:
     assert decided(make) == (EXPECTED, True)

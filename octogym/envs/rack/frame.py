@@ -50,8 +50,8 @@ class RackFrame:
     def names(self, row: int) -> Mapping[str, Any]:
         return {**KEYS, "figures": None} if self.batching.figures else KEYS
 
-    def first(self, row: int) -> tuple[str, Any]:
-        return self.batching.first(0)
+    def start(self, row: int) -> tuple[str, Any]:
+        return "t_s", self.batching.times()[0]
 
     def value(self, key: str, row: int) -> Any:
         if key in CLUSTER or key == "figures":
