@@ -98,6 +98,8 @@ class BatchingParallelEnv(OverCore, ParallelEnv[str, np.ndarray, np.ndarray]):
     `agents` is constant within an episode. When a device is lost its agents stay: observation frozen, reward 0,
     actions ignored, `infos[agent]["present"]` False, `["mask"]` 0, `["age_s"]` the age of what is known.
 
+    What a step returns is yours: as long as you hold it, or a view of it, no later step changes it.
+
     ## Arguments
 
     ```python

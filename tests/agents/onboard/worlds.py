@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from octogym.agents.onboard import IAgentStack
+from octogym.agents.onboard import IAgentConfig, IAgentStack
+
+SIZES = (2, 5, 3)
+
+
+def make(n=1, rows=1, learning=True, sizes=SIZES, seeds=None, **switches):
+    return IAgentStack(sizes, n, rows, IAgentConfig(**switches), seeds or list(range(10, 10 + n)), learning)
 
 
 def play(stack: IAgentStack, windows: int, random: np.random.Generator, valid: float = 1.0) -> np.ndarray:
