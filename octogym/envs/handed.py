@@ -21,8 +21,7 @@ from octogym.envs import plain
 from octogym.envs.frame import Constants, Frame
 from octogym.envs.lazy import LazyDict
 
-#: What differs where a row's shape, strides or type do: the flags say that it is contiguous.
-_ABOUT_ROWS = (plain.ND, plain.DTYPE, plain.FLAGS, plain.WEAK)
+_ABOUT_ROWS = (plain.ND, plain.DIMENSIONS, plain.STRIDES, plain.DTYPE, plain.FLAGS, plain.WEAK)
 #: Steps, at most, after which it is tried again with learners that hold on to what they get.
 _LONGEST = 256
 
@@ -37,7 +36,8 @@ _unchanged = Compiled("unchanged", 2, (_HERE / "words.py", _HERE / "pointers.py"
 
 
 class Handed:
-    """One step's `frame` and what was made of it: `rows`, views of its observations, and `infos` that read it.
+    """One step's `frame` and what was made of it: `rows`, views of its observations and rewards, and `infos`, each of
+    which reads the frame.
 
     `unheld()`: whether all of it is as if it had never been handed out.
     """
@@ -62,17 +62,21 @@ class Handed:
     def _watch(self) -> None:
         eight, reward, values = self._arrays
         rows, infos = self.rows, self.infos
-        # A value that is replaced is not counted by its info any more.
-        self._starts = starts = [next(iter(dict.values(info))) for info in infos]
-        within = Counter(map(id, starts))
         # Held here, in the frame (the observations twice) and by their views.
-        counts = {id(self.frame): 1 + len(infos), id(eight): 3 + len(rows), id(reward): 2, id(values): 2}
-        counts.update((id(row), 1) for row in rows)
-        counts.update((at, 2 * count) for at, count in within.items())
-        counts.update((id(info), 1 + 2 * within[id(info)]) for info in infos)
+        counts = Counter({id(self.frame): 1 + len(infos), id(eight): 3, id(reward): 2, id(values): 2})
+        counts.update(id(row.base) for row in rows)
+        counts.update(map(id, rows))
+        counts.update(map(id, infos))
+        # A value that is replaced is not counted by its info any more.
+        self._starts = [value for info in infos for value in dict.values(info)]
+        counts.update(2 * [*map(id, self._starts)])
         words = [(at + plain.COUNT, count) for at, count in counts.items()]
         words += [(id(info) + plain.USED, dict.__len__(info)) for info in infos]
-        words += [(id(row) + at, plain.word(id(row) + at)) for row in rows for at in _ABOUT_ROWS]
+        for row in rows:
+            words += [(id(row) + at, plain.word(id(row) + at)) for at in _ABOUT_ROWS]
+            # Shape and strides themselves are the row's memory for as long as what is above has not changed.
+            for first in (plain.word(id(row) + plain.DIMENSIONS), plain.word(id(row) + plain.STRIDES)):
+                words += [(first + 8 * axis, plain.word(first + 8 * axis)) for axis in range(row.ndim)]
         self._table = np.array(words, np.int64)
         self.unheld = _unchanged.bound(self._table.ctypes.data, len(words), brief=True)
 

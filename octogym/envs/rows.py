@@ -14,6 +14,7 @@ from octogym.envs.agent_facts import FACTS
 from octogym.envs.core import BatchingCore
 from octogym.envs.figures import stacked_figures
 from octogym.envs.frame import CLUSTER, COLUMNS, Frame
+from octogym.envs.handed import Handed
 from octogym.envs.lazy import LazyDict
 from octogym.envs.others import Others
 from octogym.envs.spaces import HEADS, stacked
@@ -30,11 +31,16 @@ class Rows:
     """The rows of `core` in one of `LAYOUTS`.
 
     `count` rows, `each` per environment; `environment` int64 [count]: which one each belongs to. Spaces are those of
-    one row.
+    one row. `together`: one info has all rows', as arrays.
     """
 
     def __init__(
-        self, core: BatchingCore, layout: str, agent: str | None = None, others: str | Policy | None = None
+        self,
+        core: BatchingCore,
+        layout: str,
+        agent: str | None = None,
+        others: str | Policy | None = None,
+        together: bool = False,
     ) -> None:
         if layout not in LAYOUTS:
             raise ValueError(f"rows = {layout!r}; allowed: {', '.join(map(repr, LAYOUTS))}")
@@ -42,7 +48,7 @@ class Rows:
             raise ValueError('rows = "agents" needs homogeneous=True: all rows have one action space')
         if layout != "envs" and agent is not None:
             raise ValueError(f'agent = {agent!r} goes with rows="envs"; rows={layout!r} has all agents')
-        self.core, self.layout = core, layout
+        self.core, self.layout, self.together = core, layout, together
         E, S = core.E, core.S
         self.agent = index_of(core, agent)
         self.each = S if layout == "agents" else 1
@@ -84,15 +90,15 @@ class Rows:
 
     def observation(self, frame: Frame) -> np.ndarray:
         """[count, ...]; an array of this frame."""
+        if self.layout == "agents":
+            return self._handed(frame).rows[0]
         x = frame.observation
-        if self.layout == "envs":
-            return np.ascontiguousarray(x[:, self.agent])
-        return x.reshape(self._wide)
+        return np.ascontiguousarray(x[:, self.agent]) if self.layout == "envs" else x.reshape(self._wide)
 
     def reward(self, frame: Frame) -> np.ndarray:
         """float32 [count]; of "central" the mean over the instances whose devices are there."""
         if self.layout == "agents":
-            return frame.reward.reshape(-1)
+            return self._handed(frame).rows[1]
         if self.layout == "envs":
             return frame.reward[:, self.agent].copy()
         there = frame.column(k.PRESENT)
@@ -105,18 +111,26 @@ class Rows:
         return LazyDict.of(frame, row if self.layout == "agents" else row * self.core.S + self.agent)
 
     def infos(self, frame: Frame) -> Sequence[LazyDict]:
-        """Each row's info, in order."""
+        """Each row's info, in order, or all rows' in one."""
+        if self.layout == "central" and not self.together:
+            return LazyDict.of_rows(Central(self, frame), range(self.count), [{"t_s": t_s} for t_s in frame.times()])
+        return self._handed(frame).infos
+
+    def _handed(self, frame: Frame) -> Handed:
+        """What is handed out of this frame, and may serve again with it."""
         handed = self.core.frames.last
-        if handed is None or handed.frame is not frame or self.layout == "central":
-            return self._new_infos(frame)
+        if handed is None or handed.frame is not frame:
+            handed = Handed(frame, watched=False)
         if not handed.infos:
-            handed.give((), self._new_infos(frame))
-        return handed.infos
+            views = self.layout == "agents"
+            rows = (frame.observation.reshape(self._wide), frame.reward.reshape(-1)) if views else ()
+            handed.give(rows, self._new_infos(frame))
+        return handed
 
     def _new_infos(self, frame: Frame) -> list[LazyDict]:
+        if self.together:
+            return LazyDict.of_rows(Stacked(self, frame), (0,), ({},))
         E, S, starts = self.core.E, self.core.S, frame.starts()
-        if self.layout == "central":
-            return LazyDict.of_rows(Central(self, frame), range(E), [{"t_s": t_s} for t_s in frame.times()])
         if self.layout == "agents":
             return LazyDict.of_rows(frame, range(E * S), starts * E)
         return LazyDict.of_rows(frame, range(self.agent, E * S, S), [starts[self.agent]] * E)

@@ -84,7 +84,7 @@ class BatchingVectorEnv(ClusterVectorEnv):
         shared = rows == "agents" if homogeneous is None else homogeneous
         custom = (reward, observation, observation_space, shared, randomise)
         core = BatchingCore(scenario, backend, num_envs, horizon, rate, *custom, threads)
-        self._rows = Rows(core, rows, agent, others)
+        self._rows = Rows(core, rows, agent, others, together=True)
         self._core = core
         spaces_of_row = (self._rows.observation_space, self._rows.action_space)
         self._lay_out(self._rows.each, *spaces_of_row, Renderer(core, render_mode), render_mode, autoreset_mode)
@@ -116,6 +116,8 @@ class BatchingVectorEnv(ClusterVectorEnv):
         return self._rows.reward(frame)
 
     def _infos(self, frame: Frame, about: np.ndarray | None = None) -> LazyDict:
+        if about is None:
+            return self._rows.infos(frame)[0]
         return LazyDict.of_rows(Stacked(self._rows, frame, about), (0,), ({},))[0]
 
     def action_masks(self) -> np.ndarray:
