@@ -80,9 +80,16 @@ class Addresses:
             ValueError: one of another shape, or of a type that does not fit.
         """
         active, pack, batch, pre, post, timeout_ns, share_milli = self._shown
-        if decision.active is active and decision.pack is pack and decision.batch is batch and decision.pre is pre:  # noqa: SIM102
-            if decision.post is post and decision.timeout_ns is timeout_ns and decision.share_milli is share_milli:
-                return
+        if (
+            decision.active is active
+            and decision.pack is pack
+            and decision.batch is batch
+            and decision.pre is pre
+            and decision.post is post
+            and decision.timeout_ns is timeout_ns
+            and decision.share_milli is share_milli
+        ):
+            return
         for n, name in enumerate(Decision.FIELDS):
             array = getattr(decision, name)
             if array is self._shown[n]:

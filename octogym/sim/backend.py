@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -67,7 +66,7 @@ class SimBackend:
         self._todo = np.zeros(num_envs, np.int64)
         self._addresses = Addresses(self._todo, self._buffers.out, Decision.keep(self.cluster, num_envs))
         self._bind()
-        self._seeds, self._begun = np.full(num_envs, -1, np.int64), False
+        self._seeds, self._begun = np.full(num_envs, -1, np.int64), False  # all of them
         self._pending: Decision | None = None
         self._options: Mapping[str, Any] = {}
         self._kernel = self._prepared()
@@ -104,7 +103,7 @@ class SimBackend:
         self._m[:, layout.BURST] = burst
         self._m[:, layout.LOG_ROOM] = self._log.shape[1] // layout.LOG
         self._pending = None if mask is None else self._pending
-        self._begun = True
+        self._begun = bool((self._seeds >= 0).all())
         return self._telemetry
 
     def step(self, decision: Decision) -> Telemetry:
@@ -127,7 +126,8 @@ class SimBackend:
 
     def _step(self, decision: Decision) -> Telemetry:
         if not self._begun:
-            raise RuntimeError("SimBackend.step before reset")
+            never = np.flatnonzero(self._seeds < 0).tolist()
+            raise RuntimeError(f"SimBackend.step before reset: environments {never} have never been reset")
         if self.check:
             decision.validate(self.cluster, self.num_envs)
         if self._delays:
@@ -168,6 +168,7 @@ class SimBackend:
         for array, saved in zip(live, (snapshot.arrays[3], *snapshot.arrays[5:]), strict=True):
             array[:] = saved
         self._seeds = snapshot.seeds.copy()
+        self._begun = bool((self._seeds >= 0).all())
         self._pending = snapshot.pending
 
     def broadcast(self, row: int) -> None:
@@ -180,6 +181,7 @@ class SimBackend:
         for block in blocks:
             block[:] = block[:, row : row + 1]
         self._seeds[:] = self._seeds[row]
+        self._begun = bool(self._seeds[row] >= 0)
         self._plans = [self._plans[row]] * self.num_envs
 
     def requests(self, env: int = 0) -> np.ndarray:
@@ -200,7 +202,7 @@ class SimBackend:
         """The kernel for these environments: advances them and returns how many need something first."""
         at, count, threads = self._addresses.at, self.num_envs, min(self.threads, self.num_envs)
         if threads > 1 and count * self.cluster.S >= PARALLEL_FROM:
-            return partial(run_parts, entry.step.call, at, count, threads)
+            return lambda: run_parts(entry.step.call, at, count, threads)
         return entry.step.bound(at, 0, count)
 
     def _go_on(self) -> None:

@@ -140,6 +140,32 @@ def test_restored_snapshot_repeats_the_future():
             assert_same(rows(a, e), rows(b, e))
 
 
+def test_another_backend_goes_on_from_a_snapshot():
+    backend, other = SimBackend(SCENARIO, num_envs=2), SimBackend(SCENARIO, num_envs=2)
+    plan = decisions(2, 8)
+    backend.reset(seed=1)
+    for d in plan[:4]:
+        backend.step(d)
+    other.restore(backend.snapshot())
+    for d in plan[4:]:
+        a, b = backend.step(d), other.step(d)
+        for e in range(2):
+            assert_same(rows(a, e), rows(b, e))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_no_environment_steps_that_was_never_reset(first):
+    backend = SimBackend(SCENARIO, num_envs=2)
+    backend.reset(seed=3, mask=np.arange(2) == first)
+    with pytest.raises(RuntimeError, match=rf"before reset: environments \[{1 - first}\]"):
+        backend.step(Decision.keep(SCENARIO.cluster, 2))
+    backend.broadcast(first)
+    backend.step(Decision.keep(SCENARIO.cluster, 2))
+    backend.restore(SimBackend(SCENARIO, num_envs=2).snapshot())
+    with pytest.raises(RuntimeError, match="before reset"):
+        backend.step(Decision.keep(SCENARIO.cluster, 2))
+
+
 def test_broadcast_row_has_one_future():
     backend = SimBackend(SCENARIO, num_envs=3)
     plan = decisions(3, 8)
