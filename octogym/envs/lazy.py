@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 
 class Source(Protocol):
-    """Where a `LazyDict` gets its content; must not change after it was handed out."""
+    """Where a `LazyDict` gets its content; must not change while somebody holds it."""
 
     def names(self, row: int) -> Mapping[str, Any]:
         """A mapping whose keys are those of `row`, in order."""

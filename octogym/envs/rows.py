@@ -91,14 +91,14 @@ class Rows:
     def observation(self, frame: Frame) -> np.ndarray:
         """[count, ...]; an array of this frame."""
         if self.layout == "agents":
-            return self._handed(frame).rows[0]
+            return self._views(frame)[0]
         x = frame.observation
         return np.ascontiguousarray(x[:, self.agent]) if self.layout == "envs" else x.reshape(self._wide)
 
     def reward(self, frame: Frame) -> np.ndarray:
         """float32 [count]; of "central" the mean over the instances whose devices are there."""
         if self.layout == "agents":
-            return self._handed(frame).rows[1]
+            return self._views(frame)[1]
         if self.layout == "envs":
             return frame.reward[:, self.agent].copy()
         there = frame.column(k.PRESENT)
@@ -114,18 +114,25 @@ class Rows:
         """Each row's info, in order, or all rows' in one."""
         if self.layout == "central" and not self.together:
             return LazyDict.of_rows(Central(self, frame), range(self.count), [{"t_s": t_s} for t_s in frame.times()])
-        return self._handed(frame).infos
+        handed = self._handed(frame)
+        return self._new_infos(frame) if handed is None else handed.infos
 
-    def _handed(self, frame: Frame) -> Handed:
-        """What is handed out of this frame, and may serve again with it."""
+    def _views(self, frame: Frame) -> Sequence[np.ndarray]:
+        """Of "agents": observations and rewards."""
+        handed = self._handed(frame)
+        return self._new_views(frame) if handed is None else handed.rows
+
+    def _handed(self, frame: Frame) -> Handed | None:
+        """What is handed out of the last step's frame and may serve again with it; None of another one."""
         handed = self.core.frames.last
         if handed is None or handed.frame is not frame:
-            handed = Handed(frame, watched=False)
+            return None
         if not handed.infos:
-            views = self.layout == "agents"
-            rows = (frame.observation.reshape(self._wide), frame.reward.reshape(-1)) if views else ()
-            handed.give(rows, self._new_infos(frame))
+            handed.give(self._new_views(frame) if self.layout == "agents" else (), self._new_infos(frame))
         return handed
+
+    def _new_views(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        return frame.observation.reshape(self._wide), frame.reward.reshape(-1)
 
     def _new_infos(self, frame: Frame) -> list[LazyDict]:
         if self.together:

@@ -81,8 +81,7 @@ class SimBackend:
         options: Mapping[str, Any] | None = None,
     ) -> Telemetry:
         """Start all environments or those in `mask` bool [E]. `seed`: int (environment e gets seed + e), one per
-        environment,
-        or None: an environment that has run continues with its seed + E, a new one takes e."""
+        environment, or None: an environment that has run continues with its seed + E, a new one takes e."""
         which = np.ones(self.num_envs, bool) if mask is None else np.asarray(mask, bool)
         if which.shape != (self.num_envs,):
             raise ValueError(f"mask has shape {which.shape}; expected {(self.num_envs,)}")
@@ -103,7 +102,7 @@ class SimBackend:
         self._m[:, layout.BURST] = burst
         self._m[:, layout.LOG_ROOM] = self._log.shape[1] // layout.LOG
         self._pending = None if mask is None else self._pending
-        self._begun = bool((self._seeds >= 0).all())
+        self._look_who_began()
         return self._telemetry
 
     def step(self, decision: Decision) -> Telemetry:
@@ -168,7 +167,7 @@ class SimBackend:
         for array, saved in zip(live, (snapshot.arrays[3], *snapshot.arrays[5:]), strict=True):
             array[:] = saved
         self._seeds = snapshot.seeds.copy()
-        self._begun = bool((self._seeds >= 0).all())
+        self._look_who_began()
         self._pending = snapshot.pending
 
     def broadcast(self, row: int) -> None:
@@ -181,7 +180,7 @@ class SimBackend:
         for block in blocks:
             block[:] = block[:, row : row + 1]
         self._seeds[:] = self._seeds[row]
-        self._begun = bool(self._seeds[row] >= 0)
+        self._look_who_began()
         self._plans = [self._plans[row]] * self.num_envs
 
     def requests(self, env: int = 0) -> np.ndarray:
@@ -197,6 +196,10 @@ class SimBackend:
         """To be called after every replacement of one of these arrays."""
         state = self._m, self._cells, self._tables.tab, self._plan, self._buffers.hist, self._log
         self._addresses.bind(*state)
+
+    def _look_who_began(self) -> None:
+        """To be called after every change of the seeds."""
+        self._begun = bool((self._seeds >= 0).all())
 
     def _prepared(self) -> Callable[[], int]:
         """The kernel for these environments: advances them and returns how many need something first."""
