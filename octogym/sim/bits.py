@@ -1,4 +1,4 @@
-"""The position of a number's highest bit, in one instruction."""
+"""What an instruction or two do with a number's bits, and Python has no word for."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ from numba.extending import intrinsic
 
 
 @intrinsic
-def bit_length(typing, x):
-    """`int.bit_length` of a positive int64."""
+def high_product(typing, a, b):
+    """The upper 64 of the 128 bits of a product of two uint64."""
 
     def build(context, builder, signature, args):
-        word = ir.IntType(64)
-        zeros = builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
-        return builder.sub(ir.Constant(word, 64), zeros)
+        word, wide = ir.IntType(64), ir.IntType(128)
+        product = builder.mul(*(builder.zext(x, wide) for x in args))
+        return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), word)
+
+    return types.uint64(types.uint64, types.uint64), build
+
+
+@intrinsic
+def float_bits(typing, x):
+    """An int64 as a double: its sign, exponent and mantissa as an int64."""
+
+    def build(context, builder, signature, args):
+        return builder.bitcast(builder.sitofp(args[0], ir.DoubleType()), ir.IntType(64))
 
     return types.int64(types.int64), build

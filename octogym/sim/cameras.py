@@ -22,6 +22,7 @@ from octogym.sim.layout import (
     C_GROUP,
     C_STAGE,
     C_WORDS,
+    CALM,
     CAM,
     CAM_FRAMES,
     CAM_GENERATED,
@@ -33,6 +34,7 @@ from octogym.sim.layout import (
     CAM_ROUNDING_KEY,
     CAM_SEGMENT,
     COUNTS_END,
+    INF,
     MAX_OBJECTS,
     N_CLASS,
     N_DEVICE,
@@ -108,7 +110,7 @@ def objects_of(m, tab, plan, camera, k, now):
             sample %= length
         else:
             if tab[COUNTS_END] == END_ERROR:
-                m[STATUS] = TRACE_ENDED
+                m[STATUS], m[CALM] = TRACE_ENDED, INF
             return NIL
     factor = plan[at + 3]
     packed = 0

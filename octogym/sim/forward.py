@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from octogym.sim.emission import emit
 from octogym.sim.jit import small
-from octogym.sim.layout import BATCH_PACK, HEADER, INST, NIL, ONE, POST_BATCH, POST_ITEM, THREAD, ZERO
-from octogym.sim.post import finish_images, move_on, next_post, schedule_post, take_next_batch
+from octogym.sim.layout import BATCH_PACK, HEADER, INST, NIL, ONE, POST_BATCH, POST_ITEM, POST_NEXT, THREAD
+from octogym.sim.post import finish_image, move_on, schedule_post, take_next_batch
 
 
 @small
 def post_event(m, cells, tab, plan, hist, log, s, now):
     """The timer of instance s: a thread finishes an image, or takes a batch after its rest."""
     i = HEADER + s * INST
-    _, thread = next_post(m, s)
+    thread = m[i + POST_NEXT]
     batch = m[i + POST_BATCH + THREAD * thread]
     if batch == NIL:
         take_next_batch(m, cells, tab, s, thread, now)
     else:
         run = m[i + POST_ITEM + THREAD * thread]
-        finish_images(m, cells, tab, hist, log, s, run, ONE, now, ZERO)
+        finish_image(m, cells, tab, hist, log, s, run, now)
         emit(m, cells, tab, plan, log, s, run, cells[batch + BATCH_PACK], now)
         move_on(m, cells, tab, s, thread, ONE, now)
     schedule_post(m, tab, s)

@@ -42,7 +42,7 @@ from octogym.sim.pool import take_cell
 from octogym.sim.runs import join
 
 
-@jit
+@small
 def close_hand(m, cells, tab, log, s, now):
     """The hand leaves as a batch; a full Q3 drops its oldest first."""
     i = HEADER + s * INST

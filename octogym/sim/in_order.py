@@ -104,11 +104,11 @@ def advance_in_order(m, cells, tab, log, s, until):
         present = m[i + PRE_BUSY] + waiting
         n = min(present, m[i + BATCH] - m[i + HAND_FRAMES])
         done = done_at(first, second, service, n, two)
-        if done > until:
+        last = done > until
+        if last:
             n = 1 + quotient(until - first, service)
             if second <= until:
                 n += 1 + quotient(until - second, service)
-            done = done_at(first, second, service, n, two)
         left = n
         while left > 0:
             run = first_of_q1(m, cells, i, left)
@@ -125,5 +125,7 @@ def advance_in_order(m, cells, tab, log, s, until):
                 m[i + PRE_DONE + THREAD * (leader if k & 1 == 0 else ONE - leader)] = INF
         else:
             m[i + PRE_DONE] = first + n * service if waiting >= n else INF
+        if last:
+            return
         if m[i + HAND_FRAMES] >= m[i + BATCH]:
             close_hand(m, cells, tab, log, s, done)

@@ -197,7 +197,7 @@ def drop_from_q1(m, cells, tab, log, s, n, now):
             m[i + Q1_TAIL] = before
 
 
-@jit
+@small
 def receive(m, cells, tab, log, s, run, now, checked):
     """A chain of runs arrives at instance s. `checked`: through a receiver, which drops the late."""
     i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS

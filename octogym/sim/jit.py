@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numba
+from numba.core import types
+from numba.extending import intrinsic
 
 _OPTIONS = {"error_model": "numpy", "boundscheck": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
@@ -11,3 +13,16 @@ _OPTIONS = {"error_model": "numpy", "boundscheck": False, "no_cpython_wrapper": 
 jit = numba.njit(forceinline=False, **_OPTIONS)
 #: A function of a few lines on the hot path: LLVM puts it into every caller.
 small = numba.njit(forceinline=True, **_OPTIONS)
+
+
+@intrinsic
+def rarely(typing):
+    """First line of a function that is hardly ever called: LLVM keeps it out of its callers, whose other ways are the
+    short ones then."""
+
+    def build(context, builder, signature, args):
+        for attribute in ("noinline", "cold"):
+            builder.function.attributes.add(attribute)
+        return context.get_dummy_value()
+
+    return types.void(), build

@@ -10,11 +10,12 @@ from octogym.sim.decide import set_instance, set_shares, stretch
 from octogym.sim.forward import post_event
 from octogym.sim.gpu import batch_start, inference_done
 from octogym.sim.intake import advance_pre
-from octogym.sim.jit import jit, small
+from octogym.sim.jit import jit, rarely, small
 from octogym.sim.layout import (
     A_DOMAIN,
     A_INST,
     BURST,
+    CALM,
     CELL,
     CELLS_USED,
     CLOCK_ENDED,
@@ -22,6 +23,7 @@ from octogym.sim.layout import (
     FREE_N,
     I_LEAF,
     I_WORDS,
+    INF,
     LOG_N,
     LOG_ROOM,
     N_CAM,
@@ -70,12 +72,23 @@ from octogym.sim.timers import next_event
 
 
 @small
+def calm(m):
+    """Whether the next event needs no look at what is short."""
+    return m[FREE_N] >= m[CALM]
+
+
+@jit
 def short_of(m):
-    """What must grow before the next event: NEED_CELLS, NEED_LOG, or nothing."""
+    """What must grow before the next event, or why there is none: a status. Notes until when it is `calm`."""
+    rarely()
     m[CELLS_USED] = max(m[CELLS_USED], (m[N_CELLS] - m[FREE_N]) * CELL)
+    if m[STATUS] != RUNNING_OK:
+        return m[STATUS]
     if m[FREE_N] < m[BURST]:
         return NEED_CELLS
-    if m[LOG_ROOM] > 0 and m[LOG_N] + m[BURST] > m[LOG_ROOM]:
+    if m[LOG_ROOM] == 0:
+        m[CALM] = max(m[BURST], m[N_CELLS] - m[CELLS_USED] // CELL)
+    elif m[LOG_N] + m[BURST] > m[LOG_ROOM]:
         return NEED_LOG
     return RUNNING_OK
 
@@ -98,9 +111,10 @@ def run_events(m, cells, tab, plan, hist, log, start, until):
             now, entity = next_event(m, tab, at)
             if now > until:
                 break
-            status = short_of(m)
-            if status != RUNNING_OK or m[STATUS] != RUNNING_OK:
-                return max(status, m[STATUS])
+            if not calm(m):
+                status = short_of(m)
+                if status != RUNNING_OK:
+                    return status
             if entity >= starts:
                 batch_start(m, cells, tab, log, entity - starts, now)
             elif entity >= cameras:
@@ -128,6 +142,7 @@ def step_env(e, where, m, cells, tab, plan, hist, log):
     until = start + tab[PERIOD]
     if until >= tab[NEVER]:
         return CLOCK_ENDED
+    m[CALM] = INF
     if m[PHASE] == 0:
         begin_window(m, tab, hist)
         update_presence(m, cells, tab, plan, log, start)

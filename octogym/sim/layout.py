@@ -43,7 +43,8 @@ LINE = 8
     LOG_ROOM,  # lines the log has room for, 0 = none is kept
     N_CELLS,
     CELLS_USED,  # words of the cells that were in use at one time: lower ones are used first
-) = range(12)
+    CALM,  # free cells from which on nothing can be the matter before the next event (`kernel.calm`)
+) = range(13)
 HEADER = 16
 
 RUNNING_OK, NEED_CELLS, NEED_LOG, TRACE_ENDED, CLOCK_ENDED = range(5)
@@ -115,6 +116,7 @@ POST_WAKE = PRE_DONE + 2  # next completion, or end of rest
 POST_BATCH = PRE_DONE + 3
 POST_ITEM = PRE_DONE + 4
 LATENCY = PRE_DONE + 5  # weighted average, NIL = no sample
+POST_NEXT = PRE_DONE + 6  # of thread 0: the thread that the instance's timer is for
 INST = PRE_DONE + THREAD * MAX_THREADS  # words of a record
 
 # --- m: other records ------------------------------------------------------------------------------------------------

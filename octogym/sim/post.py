@@ -7,11 +7,13 @@ Other instances have a timer, since what they emit goes on to others (`forward`)
 
 from __future__ import annotations
 
+import numpy as np
+
 from octogym.cluster.telemetry import BINS
 from octogym.sim.account import drop_batch, write_log
-from octogym.sim.bits import bit_length
+from octogym.sim.bits import float_bits, high_product
 from octogym.sim.division import quotient
-from octogym.sim.jit import jit, small
+from octogym.sim.jit import jit, rarely, small
 from octogym.sim.keys import exponential
 from octogym.sim.layout import (
     A_INST,
@@ -51,6 +53,7 @@ from octogym.sim.layout import (
     POST_BATCH,
     POST_HIGH,
     POST_ITEM,
+    POST_NEXT,
     POST_TIME,
     POST_WAKE,
     Q4_HEAD,
@@ -68,30 +71,25 @@ from octogym.sim.pool import free_cell
 from octogym.sim.runs import camera_of, leaves_each, request_key
 from octogym.sim.timers import set_timer
 
-#: 64 of these halves of a ns are 0.1 ms.
-_UNIT = 3125
+#: 64 units of 3125 / 2 ns are 0.1 ms: how many a latency has is the upper word of its product with this, >> _SHIFT.
+_SHIFT = np.int64(10)
+_PER_NS = np.uint64(-(-(1 << (65 + 10)) // 3125))
+#: Of a double: bits of the mantissa below the upper 6, and the rest of 64 units, less 1.
+_LOWER = np.int64(52 - 6)
+_FIRST = np.int64(((1023 + 6) << 6) - 1)
 
 
 @small
 def latency_bin(latency):
     """Bin of a latency in ns: 64 per octave from 0.1 ms; the inverse of `latency_bin_edges_ns`."""
-    x = quotient(2 * latency, _UNIT)
-    if x < 64:
-        return ZERO
-    octave = bit_length(x) - 7
-    return min(octave * 64 + (x >> octave) - 63, BINS - 1)
+    units = np.int64(high_product(np.uint64(latency), _PER_NS)) >> _SHIFT
+    return min(max((float_bits(units) >> _LOWER) - _FIRST, ZERO), np.int64(BINS - 1))
 
 
 @small
-def count_latencies(hist, at, first, n, gap):
-    """n latencies, the first and every `gap` more, go to the histogram at `at`; returns the bins of the first and the
-    last, which are the least and the greatest."""
-    low = b = latency_bin(first)
-    hist[at + b] += 1
-    for j in range(1, n):
-        b = latency_bin(first + j * gap)
-        hist[at + b] += 1
-    return low, b
+def widen(m, low, high, first, last):
+    """The window's histogram has counts from bin `first` to `last`; its lowest and highest lie at `low` and `high`."""
+    m[low], m[high] = min(m[low], first), max(m[high], last)
 
 
 @small
@@ -135,26 +133,54 @@ def take_batch(m, cells, tab, s, thread, batch, now):
 
 
 @jit
-def finish_images(m, cells, tab, hist, log, s, run, n, first, gap):
-    """The first n images of a run are done, at `first` and every `gap` after it: counters, and results at a leaf."""
+def log_completed(m, cells, log, s, run, n, first, gap):
+    rarely()
+    for j in range(n):
+        write_log(m, cells, log, s, run, j, first + j * gap, FATE_COMPLETED)
+
+
+@small
+def finish_image(m, cells, tab, hist, log, s, run, now):
+    """The first image of a run is done, and goes on from here: counters."""
+    i = HEADER + s * INST
+    b = latency_bin(now - cells[run + RUN_ARRIVE])
+    hist[s * BINS + b] += 1
+    widen(m, i + HIST_LOW, i + HIST_HIGH, b, b)
+    m[i + COMPLETED] += 1
+    m[i + IN_STAGE] -= 1
+    if now - cells[run + RUN_BIRTH] <= tab[tab[A_INST] + s * I_WORDS + I_GOOD_AGE]:
+        m[i + ON_TIME] += 1
+    if m[LOG_ROOM] > 0:
+        log_completed(m, cells, log, s, run, ONE, now, ZERO)
+
+
+@small
+def finish_results(m, cells, tab, hist, log, s, run, n, first, gap):
+    """The first n images of a run are done at a leaf, at `first` and every `gap` after it: counters and results."""
     i, a = HEADER + s * INST, tab[A_INST] + s * I_WORDS
-    birth, arrive = cells[run + RUN_BIRTH], cells[run + RUN_ARRIVE]
-    low, high = count_latencies(hist, s * BINS, first - arrive, n, gap)
-    m[i + HIST_LOW], m[i + HIST_HIGH] = min(m[i + HIST_LOW], low), max(m[i + HIST_HIGH], high)
+    here, there = s * BINS, (tab[N_INST] + s) * BINS
+    local, age = first - cells[run + RUN_ARRIVE], first - cells[run + RUN_BIRTH]
+    in_budget, in_slo = within(tab[a + I_GOOD_AGE], age, n, gap), within(tab[a + I_SLO], age, n, gap)
+    low = high = latency_bin(local)
+    leaf_low = leaf_high = latency_bin(age)
+    hist[here + low] += 1
+    hist[there + leaf_low] += 1
+    for _ in range(1, n):
+        local += gap
+        age += gap
+        high, leaf_high = latency_bin(local), latency_bin(age)
+        hist[here + high] += 1
+        hist[there + leaf_high] += 1
+    widen(m, i + HIST_LOW, i + HIST_HIGH, low, high)
+    widen(m, i + LEAF_LOW, i + LEAF_HIGH, leaf_low, leaf_high)
     m[i + COMPLETED] += n
     m[i + IN_STAGE] -= n
-    m[i + ON_TIME] += within(tab[a + I_GOOD_AGE], first - birth, n, gap)
-    if m[LOG_ROOM] > 0:
-        for j in range(n):
-            write_log(m, cells, log, s, run, j, first + j * gap, FATE_COMPLETED)
-    if not tab[a + I_LEAF]:
-        return
-    low, high = count_latencies(hist, (tab[N_INST] + s) * BINS, first - birth, n, gap)
-    m[i + LEAF_LOW], m[i + LEAF_HIGH] = min(m[i + LEAF_LOW], low), max(m[i + LEAF_HIGH], high)
-    camera = tab[O_CAM] + camera_of(cells, run) * CAM
-    each, in_slo = leaves_each(cells, run), within(tab[a + I_SLO], first - birth, n, gap)
+    m[i + ON_TIME] += in_budget
+    camera, each = tab[O_CAM] + camera_of(cells, run) * CAM, leaves_each(cells, run)
     m[camera + CAM_ON_TIME] += in_slo * each
     m[camera + CAM_LATE] += (n - in_slo) * each
+    if m[LOG_ROOM] > 0:
+        log_completed(m, cells, log, s, run, n, first, gap)
 
 
 @small
@@ -200,7 +226,7 @@ def move_on(m, cells, tab, s, thread, n, now):
         m[i + POST_WAKE + THREAD * thread] = now + post_time(m, cells, tab, s, run)
 
 
-@jit
+@small
 def advance_leaf(m, cells, tab, hist, log, s, until):
     """Bring a leaf's post-processing up to `until`, included; whole runs at once."""
     i = HEADER + s * INST
@@ -217,15 +243,15 @@ def advance_leaf(m, cells, tab, hist, log, s, until):
             n = cells[run + RUN_N]
             if gap > 0:
                 n = min(n, 1 + quotient(until - time, gap))
-        finish_images(m, cells, tab, hist, log, s, run, n, time, gap)
+        finish_results(m, cells, tab, hist, log, s, run, n, time, gap)
         move_on(m, cells, tab, s, thread, n, time + (n - 1) * gap)
 
 
-@jit
+@small
 def schedule_post(m, tab, s):
     """Timer of the next image; a leaf needs none."""
     if not tab[tab[A_INST] + s * I_WORDS + I_LEAF]:
-        time, _ = next_post(m, s)
+        time, m[HEADER + s * INST + POST_NEXT] = next_post(m, s)
         set_timer(m, tab, s, time)
 
 

@@ -7,6 +7,7 @@ from octogym.sim.division import quotient
 from octogym.sim.jit import jit
 from octogym.sim.layout import (
     A_RATE,
+    CALM,
     INF,
     L_END,
     L_LENGTH,
@@ -56,7 +57,7 @@ def rate_at(m, tab, plan, link, time):
                 position %= end
             else:
                 if tab[RATES_END] == END_ERROR:
-                    m[STATUS] = TRACE_ENDED
+                    m[STATUS], m[CALM] = TRACE_ENDED, INF
                 return 0, until
         piece = m[state + LINK_PIECE]
         if tab[times + piece] > position:

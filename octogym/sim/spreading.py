@@ -82,7 +82,7 @@ def reachable(m, tab, route):
     return m[HEADER + tab[at + R_TARGET] * INST + ACTIVE] == 1 and m[tab[O_PRESENT] + tab[at + R_DEVICE]] == 1
 
 
-@jit
+@small
 def choose_route(m, tab, group):
     """Route of the group's next request; NIL if none leads to an active instance on a present device."""
     at = tab[A_GROUP] + group * G_WORDS

@@ -42,15 +42,17 @@ def set_timer(m, tab, entity, time):
     at = tab[A_ENTITY] + entity * E_WORDS
     tree, node = tab[at + E_TREE], tab[at + E_NODE]
     key = (min(time, tab[NEVER]) << tab[ENTITY_BITS]) | entity
-    before = m[tree + node]
-    m[tree + node] = key
-    if node >= BLOCK:
-        tell_above(m, tree, node, before, key)
+    if node < BLOCK:
+        m[tree + node] = key
+    else:
+        set_below(m, tree, node, key)
 
 
 @jit
-def tell_above(m, tree, node, before, key):
-    """The blocks above a word that has become `key` follow."""
+def set_below(m, tree, node, key):
+    """A word of a block below the uppermost becomes `key`; the blocks above follow."""
+    before = m[tree + node]
+    m[tree + node] = key
     while node >= BLOCK:
         block = node // BLOCK
         node = block - 1

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import pytest
 
@@ -49,7 +50,9 @@ def test_nodes_in_one_process_join_the_hosts_of_two_others(tmp_path):
         port = free.getsockname()[1]
     file = rack_file(tmp_path, port)
     words = [sys.executable, "-m", "octogym.cli", "rack", "nodes", str(file), "--new-keys"]
-    nodes = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    # A shell's background jobs, and what they start, ignore the interrupt that is meant to end the nodes.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    nodes = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, preexec_fn=heed)
     watchdog = threading.Timer(240, nodes.kill)
     watchdog.start()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -243,9 +244,15 @@ def test_latency_bins_hold_their_latencies():
     edges = latency_bin_edges_ns()
     assert len(edges) == BINS + 1
     assert (edges[2:-1] / edges[1:-2] <= 1.02).all()
-    for latency in (1, 99_999, 100_001, 123_456, 10**6, 33_000_000, 250_000_000, 99 * 10**9, 10**12):
+    for latency in (1, 99_999, 100_001, 123_456, 10**6, 33_000_000, 250_000_000, 99 * 10**9, 10**12, 2**61):
         b = _compiled_bin(latency)
         assert edges[b] <= latency < edges[b + 1]
+
+
+def test_a_latency_bin_begins_at_its_edge():
+    for b, edge in enumerate(latency_bin_edges_ns()[1:-1], 1):
+        first = math.ceil(edge)
+        assert (_compiled_bin(first - 1), _compiled_bin(first)) == (b - 1, b)
 
 
 def test_quantiles_come_from_the_histogram():
