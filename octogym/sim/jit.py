@@ -11,7 +11,8 @@ _OPTIONS = {"error_model": "numpy", "boundscheck": False, "no_cpython_wrapper": 
 #: Parts of the kernel: compiled into whoever calls them, kept with the entry points of `entry`. `forceinline` is said
 #: because what a `small` function calls would else inherit its option.
 jit = numba.njit(forceinline=False, **_OPTIONS)
-#: A function of a few lines on the hot path: LLVM puts it into every caller.
+#: A function on the hot path: LLVM puts it into every caller. A call costs some thirty instructions for arguments and
+#: registers, as much as many of these functions.
 small = numba.njit(forceinline=True, **_OPTIONS)
 
 

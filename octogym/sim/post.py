@@ -71,10 +71,11 @@ from octogym.sim.pool import free_cell
 from octogym.sim.runs import camera_of, leaves_each, request_key
 from octogym.sim.timers import set_timer
 
-#: 64 units of 3125 / 2 ns are 0.1 ms: how many a latency has is the upper word of its product with this, >> _SHIFT.
+#: 0.1 ms are 64 units of 3125 / 2 ns. Latencies below 2**62 ns are divided by a unit without a division: by the upper
+#: word of their product with _PER_NS, shifted (Granlund and Montgomery 1994).
 _SHIFT = np.int64(10)
 _PER_NS = np.uint64(-(-(1 << (65 + 10)) // 3125))
-#: Of a double: bits of the mantissa below the upper 6, and the rest of 64 units, less 1.
+#: A double's exponent and the upper 6 bits of its mantissa number the 64ths of octaves; 64 units are in bin 1.
 _LOWER = np.int64(52 - 6)
 _FIRST = np.int64(((1023 + 6) << 6) - 1)
 
